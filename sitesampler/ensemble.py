@@ -1,0 +1,62 @@
+"""The single-site world: groups are populations of independent single-site trajectories, N is infinite.
+
+Nothing but the choice of rules stands here: matched draws, and couplings in their cavity form (``coupling.py``,
+``tensor.py``) with order parameters from the population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sitesampler.coupling import GaussianMatrix, Matrix
+from sitesampler.draws import MatchedDraws
+from sitesampler.network import Group, Network
+from sitesampler.order import LiveOrderParameters
+from sitesampler.plan import Script
+from sitesampler.records import Recorder
+from sitesampler.tensor import TensorCoupling
+from sitesampler.threads import Lanes
+
+
+class SiteEnsemble(Network):
+    """A population of single-site trajectories for every group of a program.
+
+    Parameters
+    ----------
+    script, recorder, on_step
+        See `Network`.
+    population : int
+        Trajectories per group.
+    seed : numpy.random.SeedSequence
+    tolerance : float
+        See `LiveOrderParameters`.
+    dtype : numpy.dtype
+    lanes : Lanes
+        Threads that share the population.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        recorder: Recorder,
+        population: int,
+        seed: np.random.SeedSequence,
+        tolerance: float,
+        dtype: np.dtype,
+        lanes: Lanes,
+        on_step: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(script, recorder, dtype, LiveOrderParameters(tolerance, dtype), on_step)
+        self.population, self.seed, self.lanes, self.tolerance = population, seed, lanes, tolerance
+
+    def _group(self, ratio: float, name: str) -> Group:
+        return Group(self, name, ratio, MatchedDraws(self.population, self.seed.spawn(1)[0], self.dtype, self.lanes))
+
+    def _matrix(self, rows: Group, cols: Group, gain: float, symmetry: float) -> Matrix:
+        return GaussianMatrix(rows.draws, cols.draws, (rows.ratio, cols.ratio), gain, symmetry, self.order)
+
+    def _tensor(self, group: Group, order: int) -> Any:
+        return TensorCoupling(self, group, order, self.tolerance)

@@ -1,0 +1,91 @@
+"""The errors a user can meet, and the search for the line of the user's own program that caused one.
+
+Every message is one sentence that says what is wrong, where, and what would be right.  Nothing here decides what is
+an error; the layers that know do that.
+"""
+
+from __future__ import annotations
+
+import difflib
+import linecache
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+_PACKAGE = str(Path(__file__).parent)
+_MODELS = str(Path(__file__).parent / "models")
+
+
+class SiteSamplerError(Exception):
+    """Base class of every error that sitesampler raises on purpose.
+
+    Attributes
+    ----------
+    partial : xarray.Dataset or None
+        What a run had recorded before it went wrong, where there is something to keep.
+    """
+
+    partial: Any = None
+
+
+class InputError(SiteSamplerError, ValueError):
+    """An argument of a call is refused before any work starts."""
+
+
+class ProgramError(SiteSamplerError, ValueError):
+    """A site program says something that cannot be meant; the message names the line of the program."""
+
+
+class PopulationTooSmall(SiteSamplerError, ValueError):
+    """A population has fewer samples than there are vectors that its draws must be orthogonal to."""
+
+
+class NotFinite(SiteSamplerError, FloatingPointError):
+    """A site vector or a recorded number became infinite or not a number; the message says at which time."""
+
+
+class OutOfMemory(SiteSamplerError, MemoryError):
+    """A run needs more memory than the machine has left."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return `` (did you mean 'x'?)`` for the nearest of the choices, or an empty string."""
+    near = difflib.get_close_matches(word, list(choices), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def listing(names: Iterable[str]) -> str:
+    """Return names as they stand in a sentence: ``a, b, c`` or ``none``."""
+    return ", ".join(names) or "none"
+
+
+def _is_program(filename: str) -> bool:
+    return filename.startswith(_MODELS) or not filename.startswith(_PACKAGE)
+
+
+def _describe(filename: str, line: int, function: str) -> str:
+    source = linecache.getline(filename, line).strip()
+    return f"in {function}, line {line}" + (f" (`{source}`)" if source else "")
+
+
+def program_line() -> str:
+    """Return where the running site program stands: function, line number and the line itself."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not _is_program(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None:
+        return "in the program"
+    return _describe(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def raised_line(trace: TracebackType | None, filename: str) -> str:
+    """Return where in the file of a site program an exception came through last."""
+    found = "in the program"
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == filename:
+            found = _describe(code.co_filename, trace.tb_lineno, code.co_name)
+        trace = trace.tb_next
+    return found

@@ -1,0 +1,170 @@
+"""Finite networks: N sites with real random matrices, or with the exact law of a matrix that nobody stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+from math import factorial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitesampler.coupling import GaussianMatrix, Matrix, SymmetrisedMatrix
+from sitesampler.draws import PlainDraws
+from sitesampler.errors import ProgramError, program_line
+from sitesampler.history import Rows
+from sitesampler.network import Group, Network
+from sitesampler.order import LiveOrderParameters
+from sitesampler.plan import Script
+from sitesampler.records import Recorder
+from sitesampler.tensor import RESPONSE_NAME, spins
+from sitesampler.threads import Lanes
+
+
+class DenseMatrix:
+    """A real Gaussian matrix, (rows, cols), with entries of variance gain^2/N.
+
+    Parameters
+    ----------
+    rows, cols : int
+    variance : float
+        Variance of the entries.
+    symmetry : float
+        Correlation of the entries ij and ji; with symmetry 1 the diagonal has twice the variance (GOE).
+    generator : numpy.random.Generator
+    dtype : numpy.dtype
+    """
+
+    def __init__(
+        self, rows: int, cols: int, variance: float, symmetry: float, generator: np.random.Generator, dtype: np.dtype
+    ) -> None:
+        entries = np.zeros((rows, cols), dtype)
+        if variance:
+            generator.standard_normal(dtype=dtype, out=entries)  # type: ignore[call-overload]
+            entries *= np.sqrt(variance)
+        if symmetry and variance:
+            plus, minus = np.sqrt(1 + symmetry) / 2, np.sqrt(1 - symmetry) / 2
+            entries = (plus + minus) * entries + (plus - minus) * entries.T
+        self.entries = entries
+
+    def times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+        """Return the product of the matrix with each row, (k, rows)."""
+        return np.ascontiguousarray((self.entries @ vectors.T).T)
+
+    def transposed_times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+        """Return the product of the transposed matrix with each row, (k, cols)."""
+        return vectors @ self.entries
+
+    def scale(self, factor: float) -> None:
+        """Multiply the matrix by a number."""
+        self.entries *= factor
+
+
+class DenseTensor:
+    """The p-spin coupling of a finite network: a symmetrised tensor of independent normals, eq. (1)."""
+
+    def __init__(self, net: FiniteNetwork, group: Group, order: int, generator: np.random.Generator) -> None:
+        self.net, self.group, self.order = net, group, order
+        tensor = generator.standard_normal((group.size,) * order)
+        self.entries = np.zeros_like(tensor)
+        for axes in permutations(range(order)):
+            self.entries += tensor.transpose(axes)
+        self.entries *= order / factorial(order) / group.size ** ((order - 1) / 2)
+
+    def force(self, s: Any) -> NDArray[np.floating]:
+        """Return -dH/ds on the spins, (sites,)."""
+        self.net.note("force", self.group.name)
+        everything, group = spins(self.net, self.group, s), self.group
+        parts = [everything[0, start : start + group.size] for start in range(0, group.rows, group.size)]
+        field = np.concatenate([self._contract(part) for part in parts]).astype(self.net.dtype, copy=False)
+        wanted = self.net.index % self.net.recorder.every == 0
+        return field + self.net.perturbed(group, None, RESPONSE_NAME, wanted)[0]
+
+    def _contract(self, spins: Rows) -> Rows:
+        contracted = self.entries
+        for _ in range(self.order - 1):
+            contracted = contracted @ spins
+        return contracted
+
+
+class FiniteNetwork(Network):
+    """A network of N sites.
+
+    Parameters
+    ----------
+    script, recorder, on_step
+        See `Network`.
+    size : int
+        N; a group has ``round(ratio * N)`` sites.
+    seed : numpy.random.SeedSequence
+    matrix : bool
+        Store real matrices; else use their exact law, with memory for the vectors they were multiplied with only.
+    tolerance : float
+        For the exact law, see `LiveOrderParameters`.
+    dtype : numpy.dtype
+    lanes : Lanes
+        Threads that share the sites.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        recorder: Recorder,
+        size: int,
+        seed: np.random.SeedSequence,
+        matrix: bool,
+        tolerance: float,
+        dtype: np.dtype,
+        lanes: Lanes,
+        on_step: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(script, recorder, dtype, LiveOrderParameters(tolerance, dtype), on_step)
+        self.size, self.seed, self.matrix, self.lanes = size, seed, matrix, lanes
+        # The force of a real tensor is not linear in the spins: its response needs twins too.
+        self.has_twins = self.plan.sources + self.plan.tensors > 0
+
+    def sites_of(self, ratio: float) -> int:
+        """Return how many sites a group has."""
+        return max(1, round(ratio * self.size))
+
+    def _group(self, ratio: float, name: str) -> Group:
+        sites = self.sites_of(ratio)
+        draws = PlainDraws(sites, self.seed.spawn(1)[0], self.dtype, self.lanes)
+        return Group(self, name, sites / self.size, draws)
+
+    def _generator(self) -> np.random.Generator:
+        return np.random.Generator(np.random.SFC64(self.seed.spawn(1)[0]))
+
+    def _matrix(self, rows: Group, cols: Group, gain: float, symmetry: float) -> Matrix:
+        if self.matrix:
+            variance = gain**2 / self.size
+            return DenseMatrix(rows.size, cols.size, variance, symmetry, self._generator(), self.dtype)
+        ratios = (rows.ratio, cols.ratio)
+        independent = GaussianMatrix(rows.draws, cols.draws, ratios, gain, 0.0, self.order)
+        return SymmetrisedMatrix(independent, symmetry) if symmetry else independent
+
+    def _tensor(self, group: Group, order: int) -> Any:
+        if not self.matrix:
+            raise ProgramError(
+                f"{program_line()}: a tensor coupling has no exact law without its tensor; use matrix=True"
+            )
+        return DenseTensor(self, group, order, self._generator())
+
+    def absorb(self, matrix: Matrix, left: Rows, right: Rows, strength: float) -> bool:
+        """Add strength/N left right^T to a stored matrix.
+
+        Not with a source in the program: in the single-site process the overlap of an update is not perturbed, so
+        that updates stay a list, of which the twins see their own side only.
+        """
+        if self.has_twins or not isinstance(matrix, DenseMatrix):
+            return False
+        matrix.entries += (strength / self.size) * (left.T @ right)
+        return True
+
+    def absorb_matrix(self, matrix: Matrix, other: Matrix, strength: float) -> bool:
+        """Add a stored matrix to another, under the same condition as `absorb`."""
+        if self.has_twins or not isinstance(matrix, DenseMatrix) or not isinstance(other, DenseMatrix):
+            return False
+        matrix.entries += strength * other.entries
+        return True

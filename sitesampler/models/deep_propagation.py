@@ -1,0 +1,31 @@
+"""Signal propagation through a deep random network, section 1.3 of the tutorial."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sitesampler.nonlinearities import nonlinearity
+
+
+def deep_propagation(
+    net: Any,
+    *,
+    correlation: float = 0.3,
+    sigma_w: float = 1.3,
+    sigma_b: float = 0.2,
+    phi: str | Callable[..., Any] = "tanh",
+    depth: int = 10,
+) -> None:
+    """Two inputs sent through the layers of a random deep network (eqs. 21-25).
+
+    h_{l+1} = W_l phi(h_l) + b_l, fresh weights of variance sigma_w^2/N and biases of variance sigma_b^2 in each layer;
+    in layer 1 both inputs have variance 1 and the given correlation.  Records the numbers q, the variance of h (mean of
+    both inputs), and c, its covariance between the inputs, over the layers.
+    """
+    phi = nonlinearity(phi)
+    neurons = net.sites()
+    h = neurons.normal(covariance=[[1, correlation], [correlation, 1]])
+    for layer in net.layers(depth):
+        C = net.overlap(h, h)
+        net.record(layer, q=(C[0, 0] + C[1, 1]) / 2, c=C[0, 1])
+        W = net.coupling(neurons, gain=sigma_w)
+        h = W @ phi(h) + sigma_b * neurons.normal()[:, None]

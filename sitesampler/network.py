@@ -1,0 +1,518 @@
+"""The vocabulary of a site program, and what all worlds share: groups, loops, sources, records.
+
+A program speaks to a `Network`.  The worlds behind it differ in how many sites a group has, in its draws, and in what
+a coupling is: ``ensemble.py`` (N = infinity) and ``finite.py``.  The physics of products is in ``coupling.py`` and
+``tensor.py``; what becomes of the records is in ``records.py``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sitesampler.coupling import Coupling, Matrix
+from sitesampler.draws import Draws
+from sitesampler.errors import NotFinite, ProgramError, program_line
+from sitesampler.history import History, Rows
+from sitesampler.order import LiveOrderParameters
+from sitesampler.plan import Script
+from sitesampler.records import Position, Recorder
+from sitesampler.responses import SourceProbe
+
+#: Significant digits to which times are rounded, so that ``sel(time=50)`` finds the 50 that 1000 steps of 0.05 reach.
+_TIME_DIGITS = 12
+
+
+class Group:
+    """Sites of one kind: neurons, features, data points.
+
+    Made by ``net.sites``; the program draws one random number per site from it.  A site vector is a NumPy array whose
+    first axis runs over the sites; further columns are inner ones, one per input for example.
+
+    Parameters
+    ----------
+    net : Network
+        The world it lives in.
+    name : str
+        Dimension of its trajectories in the result.
+    ratio : float
+        Its size over N.
+    draws : Draws
+        Its random vectors.
+    """
+
+    def __init__(self, net: Network, name: str, ratio: float, draws: Draws) -> None:
+        self.net, self.name, self.ratio, self.draws = net, name, ratio, draws
+        self.size = draws.size
+        # With a source in the program every site vector has a second copy of its rows, the perturbed twin.
+        self.rows = 2 * self.size if net.has_twins else self.size
+
+    def normal(self, k: int | None = None, *, covariance: ArrayLike | None = None) -> NDArray[np.floating]:
+        """Draw standard normal numbers, (sites,) or (sites, k).
+
+        Parameters
+        ----------
+        k : int, optional
+            Number of inner columns.
+        covariance : (k, k) array, optional
+            Covariance of the inner columns, symmetric and positive semidefinite.
+
+        Raises
+        ------
+        ProgramError
+            If ``covariance`` is not a covariance matrix.
+        """
+        if covariance is None:
+            self.net.note("normal", self.name, k)
+            return self._columns(self.draws.normal(k or 1), k)
+        matrix = np.asarray(covariance, float)
+        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T):
+            raise ProgramError(f"{program_line()}: covariance must be a symmetric matrix, not of shape {matrix.shape}")
+        if k not in (None, len(matrix)):
+            raise ProgramError(f"{program_line()}: {k} inner columns do not fit a covariance of shape {matrix.shape}")
+        values, vectors = np.linalg.eigh(matrix)
+        if values[0] < -1e-10 * max(values[-1], 1e-300):
+            raise ProgramError(f"{program_line()}: covariance has the negative eigenvalue {values[0]:.3g}")
+        self.net.note("normal", self.name, len(matrix))
+        root = (vectors * np.sqrt(np.maximum(values, 0))).astype(self.draws.dtype)
+        return self._columns(root @ self.draws.normal(len(matrix)), len(matrix))
+
+    def uniform(self, k: int | None = None, *, low: float = 0.0, high: float = 1.0) -> NDArray[np.floating]:
+        """Draw numbers uniform between ``low`` and ``high``, (sites,) or (sites, k)."""
+        self.net.note("uniform", self.name, k)
+        return self._columns(low + (high - low) * self.draws.uniform(k or 1), k)
+
+    def bernoulli(self, probability: float, k: int | None = None) -> NDArray[np.floating]:
+        """Draw ones with the given probability, else zeros, (sites,) or (sites, k).
+
+        Raises
+        ------
+        ProgramError
+            If ``probability`` is not between 0 and 1.
+        """
+        if not 0 <= probability <= 1:
+            raise ProgramError(f"{program_line()}: a probability lies between 0 and 1, not at {probability}")
+        self.net.note("bernoulli", self.name, k)
+        return self._columns((self.draws.uniform(k or 1) < probability).astype(self.draws.dtype), k)
+
+    def choice(
+        self, options: ArrayLike, k: int | None = None, *, probabilities: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
+        """Draw one of the options for each site, equally likely unless ``probabilities`` says otherwise.
+
+        Raises
+        ------
+        ProgramError
+            If there is not one probability per option, or they do not add up to 1.
+        """
+        values = np.asarray(options, self.draws.dtype).ravel()
+        weights = np.full(len(values), 1 / len(values)) if probabilities is None else np.asarray(probabilities, float)
+        if weights.shape != values.shape or np.any(weights < 0) or not np.isclose(weights.sum(), 1):
+            raise ProgramError(f"{program_line()}: choice needs one probability per option, adding up to 1")
+        self.net.note("choice", self.name, k)
+        edges = np.cumsum(weights)[:-1]
+        return self._columns(values[np.searchsorted(edges, self.draws.uniform(k or 1), side="right")], k)
+
+    def values(self, table: ArrayLike) -> NDArray[np.floating]:
+        """Deal given values to the sites, in equal shares: a spectrum of modes, labels, a constant.
+
+        Parameters
+        ----------
+        table : float, (n,) array or (n, k) array
+            Site i of S gets row ``floor(i n / S)``, so that tables of the same length stay paired.
+        """
+        rows = np.atleast_1d(np.asarray(table, self.draws.dtype))
+        if rows.ndim > 2 or len(rows) == 0:
+            raise ProgramError(f"{program_line()}: values takes a number, a list or a table, not shape {rows.shape}")
+        self.net.note("values", self.name, rows.shape[1:])
+        dealt = rows[np.arange(self.size) * len(rows) // self.size]
+        columns = np.ascontiguousarray(dealt.reshape(self.size, -1).T)
+        if len(rows) > 1:
+            self.draws.see(columns)
+        return self._columns(columns, None if rows.ndim == 1 else rows.shape[1])
+
+    def history(self) -> History:
+        """Return an empty table of site vectors of this group, whose averages leave the twins out."""
+        return History(self.rows, self.draws.dtype, self.draws.lanes, averaged=self.size)
+
+    def repeated(self, rows: Rows) -> Rows:
+        """Give the twins what the sites have: (k, size) -> (k, rows)."""
+        return np.concatenate([rows, rows], axis=1) if self.rows > self.size else rows
+
+    def with_differences(self, rows: Rows) -> tuple[Rows, NDArray[np.float64]]:
+        """Split site vectors, (k, rows), into what a matrix is to be multiplied with, and the rounding in it.
+
+        Returns
+        -------
+        vectors : (k, size) or (2 k, size) array
+            The vectors, and the differences to their twins per unit of perturbation.
+        rounding : (k,) or (2 k,) array
+            Squared norm, per site, of the rounding in each.
+        """
+        if self.rows == self.size:
+            return rows, np.zeros(len(rows))
+        base = rows[:, : self.size]
+        squares = np.einsum("ij,ij->i", base, base, dtype=np.float64) / self.size
+        unit = 8 * np.finfo(rows.dtype).eps / self.net.perturbation
+        return np.concatenate([base, self.differences(rows)]), np.concatenate([0 * squares, unit**2 * squares])
+
+    def differences(self, rows: Rows) -> Rows:
+        """Return the differences of the twins to the sites per unit of perturbation, (k, size)."""
+        return (rows[:, self.size :] - rows[:, : self.size]) / rows.dtype.type(self.net.perturbation)
+
+    def with_twins(self, fields: Rows) -> Rows:
+        """Undo `with_differences` for the fields that came of it: (2 k, size) -> (k, rows)."""
+        if self.rows == self.size:
+            return fields
+        base, differences = np.split(fields, 2)
+        return np.concatenate([base, base + fields.dtype.type(self.net.perturbation) * differences], axis=1)
+
+    def _columns(self, rows: Rows, k: int | None) -> NDArray[np.floating]:
+        full = np.ascontiguousarray(self.repeated(rows), self.draws.dtype)
+        return full[0] if k is None else full.T
+
+
+@dataclass
+class _Loop:
+    kind: str
+    values: Sequence[float]
+    dt: float | None
+    index: int = 0
+
+
+class Network(ABC):
+    """What a site program speaks to: the same words in a finite network and at N = infinity.
+
+    Parameters
+    ----------
+    script : Script
+        The words of the program, as its rehearsal has shown them.
+    recorder : Recorder
+        Where records go.
+    dtype : numpy.dtype
+        Precision of the site vectors.
+    order : LiveOrderParameters
+        Where averages over sites come from.
+    on_step : callable, optional
+        Called at every step of a loop.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        recorder: Recorder,
+        dtype: np.dtype,
+        order: LiveOrderParameters,
+        on_step: Callable[[], None] | None = None,
+    ) -> None:
+        self.script, self.plan = script, script.plan
+        self.recorder, self.dtype, self.order = recorder, dtype, order
+        self.groups: list[Group] = []
+        #: Whether site vectors carry a second copy of their rows, the perturbed twins, for the responses.
+        self.has_twins = self.plan.sources > 0
+        #: Size of a source: small enough to be linear, large enough that rounding in the difference does not show.
+        self.perturbation = 1e-6 if dtype == np.float64 else 1e-3
+        self._loops: list[_Loop] = []
+        self._finished: _Loop | None = None
+        self._on_step = on_step
+        self._sources: dict[tuple[str, str | None], SourceProbe] = {}
+
+    # ------------------------------------------------------------------------------------------- groups and couplings
+    def sites(self, ratio: float = 1.0, name: str = "site") -> Group:
+        """Return a group of sites whose size is ``ratio`` times N; ``name`` is the dimension of its trajectories.
+
+        Raises
+        ------
+        ProgramError
+            If the ratio is not positive.
+        """
+        if not (np.isfinite(ratio) and ratio > 0):
+            raise ProgramError(f"{program_line()}: the ratio of a group to N must be positive, not {ratio}")
+        self.note("sites", name, float(ratio))
+        taken = [group.name for group in self.groups]
+        name = name if name not in taken else f"{name}{len(taken) + 1}"
+        group = self._group(float(ratio), name)
+        self.groups.append(group)
+        return group
+
+    def coupling(
+        self, rows: Group, cols: Group | None = None, gain: float = 1.0, symmetry: float | None = None
+    ) -> Coupling:
+        """Return a Gaussian random matrix with entries of variance gain^2/N.
+
+        Parameters
+        ----------
+        rows, cols : Group
+            The groups it maps to and from; one group for a square matrix.
+        gain : float
+        symmetry : float, optional
+            Correlation of J_ij and J_ji of a square matrix: 0 independent (the default), 1 symmetric (GOE), -1
+            antisymmetric, or anything between.
+
+        Raises
+        ------
+        ProgramError
+            If ``symmetry`` is not in [-1, 1], or is given for a matrix between two groups.
+        """
+        cols = rows if cols is None else cols
+        for group in (rows, cols):
+            if not isinstance(group, Group):
+                raise ProgramError(f"{program_line()}: a coupling joins groups made by net.sites, not {group!r}")
+        if not np.isfinite(gain):
+            raise ProgramError(f"{program_line()}: the gain of a coupling must be finite, not {gain}")
+        if symmetry is not None and not -1 <= symmetry <= 1:
+            raise ProgramError(f"{program_line()}: the symmetry of a coupling lies between -1 and 1, not at {symmetry}")
+        if symmetry is not None and rows is not cols:
+            raise ProgramError(f"{program_line()}: only a coupling of one group with itself has a symmetry")
+        self.note("coupling", rows.name, cols.name, symmetry is None)
+        return Coupling(self, rows, cols, self._matrix(rows, cols, float(gain), float(symmetry or 0.0)), float(gain))
+
+    def tensor_coupling(self, group: Group, order: int) -> Any:
+        """Return the fully connected p-spin coupling with p = ``order``, eq. (1): ``K.force(s)`` is -dH/ds.
+
+        Raises
+        ------
+        ProgramError
+            If ``order`` is not an integer of at least 2.
+        """
+        if int(order) != order or order < 2:
+            raise ProgramError(f"{program_line()}: the order of a tensor coupling is an integer above 1, not {order}")
+        self.note("tensor_coupling", group.name, int(order))
+        return self._tensor(group, int(order))
+
+    # ------------------------------------------------------------------------------------------------------- averages
+    def mean(self, x: ArrayLike) -> Any:
+        """Return the average of a site vector over its sites: a number, or one per inner column."""
+        array = self._site_vector(x, "mean")
+        self.note("mean", np.shape(array)[1:])
+        base = array[: self._base(array)]
+        return base.mean(0, dtype=np.float64)
+
+    def overlap(self, x: ArrayLike, y: ArrayLike) -> Any:
+        """Return the average over sites of the product of two vectors of one group.
+
+        Returns
+        -------
+        float, (k,) array or (k, l) array
+            One number for each pair of inner columns.
+
+        Raises
+        ------
+        ProgramError
+            If the vectors are not of one group.
+        """
+        left, right = self._site_vector(x, "overlap"), self._site_vector(y, "overlap")
+        if len(left) != len(right):
+            raise ProgramError(f"{program_line()}: an overlap needs two vectors of one group")
+        self.note("overlap", left.shape[1:], right.shape[1:])
+        base = self._base(left)
+        rows = [np.atleast_2d(v[:base].T) for v in (left, right)]
+        products = self.order.average(*rows)
+        return products.reshape(left.shape[1:] + right.shape[1:])[()]
+
+    # ---------------------------------------------------------------------------------------------------------- loops
+    def clock(self, duration: float, dt: float) -> Iterator[float]:
+        """Loop over the times 0, dt, ..., duration: duration/dt + 1 of them.
+
+        Raises
+        ------
+        ProgramError
+            If dt is not positive, or the duration is not a whole number of steps.
+        """
+        if not (dt > 0 and np.isfinite(dt) and np.isfinite(duration) and duration >= 0):
+            raise ProgramError(f"{program_line()}: a clock needs dt > 0 and duration >= 0, not {dt} and {duration}")
+        steps = round(duration / dt)
+        if abs(steps * dt - duration) > 1e-6 * dt:
+            raise ProgramError(f"{program_line()}: the duration {duration} is not a whole number of steps of {dt}")
+        times = [float(f"{n * dt:.{_TIME_DIGITS}g}") for n in range(steps + 1)]
+        return self._run(_Loop("clock", times, float(dt)))
+
+    def steps(self, n: int) -> Iterator[int]:
+        """Loop over the steps 0, ..., n - 1."""
+        return self._run(_Loop("steps", range(self._count(n, "steps")), None))
+
+    def layers(self, L: int) -> Iterator[int]:
+        """Loop over the layers 1, ..., L; what is recorded in it has the dimension ``layer``."""
+        return self._run(_Loop("layers", range(1, self._count(L, "layers") + 1), None))
+
+    def _count(self, n: float, word: str) -> int:
+        if int(n) != n or n < 0:
+            raise ProgramError(f"{program_line()}: net.{word} takes a number that is an integer, not {n}")
+        return int(n)
+
+    def _run(self, loop: _Loop) -> Iterator[Any]:
+        self.note(loop.kind, len(loop.values))
+        self._loops.append(loop)
+        for loop.index, value in enumerate(loop.values):
+            self.recorder.place = f"{'layer' if loop.kind == 'layers' else 'time'} {value}"
+            yield value
+            if self._on_step is not None:
+                self._on_step()
+        loop.index = len(loop.values)
+        self._loops.remove(loop)
+        self._finished = loop
+
+    # ---------------------------------------------------------------------------------------------- sources, records
+    def source(
+        self, group: Group, k: int | None = None, name: str | None = None, at: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
+        """Return zeros, to be added where an external field would act; recorded vectors then carry their response.
+
+        Parameters
+        ----------
+        group : Group
+            Where the field acts.
+        k : int, optional
+            Number of inner columns.
+        name : str, optional
+            Needed where a program has several: the responses are R_h_<name>.
+        at : float or list of floats, optional
+            Times of the loop at which to perturb; all recorded ones by default.  In a chaotic system the noise of the
+            perturbations grows, so ask only for the times you need.
+
+        Returns
+        -------
+        (sites,) or (sites, k) array
+            In a ``clock`` loop the response is per unit time (divide by dt), in ``steps`` raw.
+        """
+        self.note("source", group.name, k, name)
+        if name is None and self.plan.sources + self.plan.tensors > 1:
+            raise ProgramError(f"{program_line()}: the program has several sources; give each a name=")
+        time = self.time
+        wanted = self.index % self.recorder.every == 0 if at is None else bool(np.any(np.isclose(at, time)))
+        full = self.perturbed(group, k, name, wanted)
+        return full[0] if k is None else full.T
+
+    @property
+    def time(self) -> float:
+        """Time, step or layer of the innermost loop."""
+        return self._loop("a source or a force").values[self.index]
+
+    @property
+    def index(self) -> int:
+        """Number of the step of the innermost loop, from 0."""
+        return self._loop("a source or a force").index
+
+    @property
+    def step(self) -> float | None:
+        """Time step of the innermost loop, if it is a clock."""
+        return self._loop("a source or a force").dt
+
+    def _loop(self, word: str) -> _Loop:
+        if not self._loops:
+            raise ProgramError(f"{program_line()}: {word} belongs inside a loop over net.clock or net.steps")
+        return self._loops[-1]
+
+    def perturbed(self, group: Group, k: int | None, name: str | None, wanted: bool) -> Rows:
+        """Return a perturbation of the twins alone, (k, rows), and let the records be correlated with it."""
+        full = np.zeros((k or 1, group.rows), self.dtype)
+        if group.rows == group.size or not wanted:
+            return full
+        probe = self._sources.get((group.name, name))
+        if probe is None:
+            probe = SourceProbe(group.draws.history(), self.label(name), self.step, k)
+            self._sources[group.name, name] = probe
+            self.recorder.add_probe(group.name, probe)
+        field = group.draws.normal(k or 1)
+        probe.append(self.time, field)
+        full[:, group.size :] = self.perturbation * field
+        return full
+
+    def label(self, name: str | None) -> str:
+        """Return what the name of a response ends with: nothing where the program has a single source."""
+        return "" if self.plan.sources + self.plan.tensors == 1 else f"_{name}"
+
+    def record(self, t: float, **values: Any) -> None:
+        """Keep what the result shows: site vectors, lists of them (layers), numbers and small arrays.
+
+        Parameters
+        ----------
+        t : float
+            The time, step or layer of the loop; after the loop, that of a last record.
+        **values
+            Site vectors (two-time correlation, mean, kurtosis, response, a few trajectories), lists of site vectors
+            of one shape, numbers, one number per inner column, or ``(dims, array)`` as in xarray.
+        """
+        self.note("record", tuple(values))
+        self.recorder.record(self._position(t), values, self.groups)
+
+    def _position(self, t: float) -> Position:
+        for loop in reversed(self._loops):
+            if loop.values[loop.index] == t:
+                return Position("layer" if loop.kind == "layers" else "time", loop.index, t, loop.dt)
+        loop = self._finished
+        if loop is not None and not self._loops:
+            return Position("layer" if loop.kind == "layers" else "time", len(loop.values), t, loop.dt)
+        raise ProgramError(f"{program_line()}: net.record was given {t!r}, which is not the time of a running loop")
+
+    # --------------------------------------------------------------------------------------------- checks and the plan
+    def note(self, *event: Any) -> None:
+        """Compare what the program says with what it said in the rehearsal.
+
+        Raises
+        ------
+        ProgramError
+            If they differ: a program must draw, multiply and average in the same order each time it runs.
+        """
+        self.script.follow(event)
+
+    def as_rows(self, x: Any, group: Group, word: str) -> Rows:
+        """Return a site vector of a group as (k, rows), contiguous.
+
+        Raises
+        ------
+        ProgramError
+            If it is not one.
+        """
+        array = np.asarray(x)
+        if array.ndim not in (1, 2) or len(array) != group.rows:
+            raise ProgramError(
+                f"{program_line()}: {word} must be a site vector of the group {group.name!r}, "
+                f"(sites,) or (sites, columns), not {self._what(array)}"
+            )
+        return np.ascontiguousarray(np.atleast_2d(array.T), self.dtype)
+
+    def check_finite(self, rows: Rows, word: str) -> None:
+        """Raise `NotFinite` if a vector is not, with the time and the line of the program."""
+        flat = rows.ravel()
+        if not np.isfinite(np.dot(flat, flat)):
+            raise NotFinite(f"at {self.recorder.place}, {program_line()}: {word} is not finite any more")
+
+    def absorb(self, matrix: Matrix, left: Rows, right: Rows, strength: float) -> bool:
+        """Take a rank-one update into a matrix that is stored; say whether that was possible."""
+        return False
+
+    def absorb_matrix(self, matrix: Matrix, other: Matrix, strength: float) -> bool:
+        """Add a matrix that is stored to another; say whether that was possible."""
+        return False
+
+    def _what(self, array: NDArray[Any]) -> str:
+        owners = [repr(g.name) for g in self.groups if array.ndim and len(array) == g.rows]
+        return f"a vector of {' or '.join(owners)}" if owners else f"an array of shape {array.shape}"
+
+    def _site_vector(self, x: ArrayLike, word: str) -> NDArray[np.floating]:
+        array = np.asarray(x)
+        if array.ndim not in (1, 2) or all(len(array) != group.rows for group in self.groups):
+            raise ProgramError(f"{program_line()}: net.{word} takes a site vector, not {self._what(array)}")
+        return array
+
+    def _base(self, array: NDArray[Any]) -> int:
+        return next(group.size for group in self.groups if group.rows == len(array))
+
+    # -------------------------------------------------------------------------------------------- what worlds differ in
+    @abstractmethod
+    def _group(self, ratio: float, name: str) -> Group:
+        """Return a new group of this world."""
+
+    @abstractmethod
+    def _matrix(self, rows: Group, cols: Group, gain: float, symmetry: float) -> Matrix:
+        """Return a new Gaussian matrix of this world."""
+
+    @abstractmethod
+    def _tensor(self, group: Group, order: int) -> Any:
+        """Return a new tensor coupling of this world."""

@@ -1,0 +1,94 @@
+"""Order parameters: every number that one site learns about all the others.
+
+Overlaps with a basis, Stein averages with the fresh normals, means and overlaps of site vectors: an ensemble takes all
+of them from one object, and nothing else couples its samples.  `LiveOrderParameters` estimates them from the
+population at the moment they are needed.  An object that answers the same four questions from a record of an earlier
+run makes the samples independent; nothing outside this module would notice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitesampler.history import History, Rows
+
+
+class LiveOrderParameters:
+    """Order parameters estimated from the population as it runs.
+
+    Parameters
+    ----------
+    tolerance : float
+        A vector extends the basis of what a matrix was multiplied with when the norm of its remainder exceeds this
+        part of its own norm.
+    dtype : numpy.dtype
+        Precision of the site vectors; rounding bounds the tolerance from below.
+    """
+
+    def __init__(self, tolerance: float, dtype: np.dtype) -> None:
+        epsilon = float(np.finfo(dtype).eps)
+        self.tolerance = max(tolerance, 16 * epsilon)
+        # Below this the difference of two squared norms says nothing about the norm of the remainder.
+        self._resolution = 1e3 * epsilon
+
+    def expand(self, basis: History, vectors: Rows, rounding: NDArray[np.float64]) -> tuple[NDArray[np.float64], Rows]:
+        """Expand vectors in a basis that is orthonormal over the population, and extend it where they leave its span.
+
+        Gram-Schmidt, repeated once.  By Pythagoras the norm of the remainder follows from the overlaps, so that the
+        remainder itself is computed only for vectors that may leave the span.
+
+        Parameters
+        ----------
+        basis : History
+            The basis, of rank r; not changed.
+        vectors : (k, size) array
+        rounding : (k,) array
+            Squared norm below which a remainder is rounding, whatever the tolerance.
+
+        Returns
+        -------
+        coefficients : (r + new, k) array
+            Overlaps ``<q_i x>`` with the basis and the new vectors.
+        new : (new, size) array
+            Orthonormal vectors to be appended to the basis.
+        """
+        rank = len(basis)
+        coefficients = basis.project(vectors)
+        squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64) / basis.size
+        smallest = np.maximum(self.tolerance**2 * squares, rounding)
+        left = squares - np.einsum("ij,ij->j", coefficients, coefficients)
+        outside = np.flatnonzero((left + self._resolution * squares > smallest) & (squares > 0))
+        added = np.zeros((len(outside), len(vectors)))
+        if len(outside) == 0:
+            return coefficients, np.empty((0, basis.size), vectors.dtype)
+        rest = np.ascontiguousarray(vectors[outside])
+        basis.combine(-coefficients[:, outside], rest)
+        again = basis.project(rest)
+        basis.combine(-again, rest)
+        coefficients[:, outside] += again
+        new: list[Rows] = []
+        for row, column in zip(rest, outside, strict=True):
+            for _ in range(2):
+                for i, earlier in enumerate(new):
+                    overlap = float(np.dot(earlier, row)) / basis.size
+                    row -= row.dtype.type(overlap) * earlier
+                    added[i, column] += overlap
+            norm = np.sqrt(float(np.dot(row, row)) / basis.size)
+            if norm**2 > smallest[column]:
+                added[len(new), column] = norm
+                new.append(row / row.dtype.type(norm))
+        stacked = np.stack(new) if new else np.empty((0, basis.size), vectors.dtype)
+        return np.concatenate([coefficients, added[: len(new)]]) if rank + len(new) else coefficients, stacked
+
+    def stein(self, images: History, vectors: Rows) -> NDArray[np.float64]:
+        """Return the averages ``<z_i x>`` with the fresh normals behind a matrix, (rank, k): responses, by Stein."""
+        return images.project(vectors)
+
+    def overlaps(self, history: History, vectors: Rows) -> NDArray[np.float64]:
+        """Return the overlaps of kept site vectors with new ones, (count, k)."""
+        return history.project(vectors)
+
+    def average(self, left: Rows, right: Rows) -> NDArray[np.float64]:
+        """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
+        return (left @ right.T).astype(np.float64) / left.shape[1]

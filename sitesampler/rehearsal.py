@@ -1,0 +1,181 @@
+"""Rehearsals: a program run once with a handful of sites, to learn what it says before any work starts.
+
+Every group has another, odd number of sites, so that a vector of one group in the place of another's shows by its
+shape; in the single-site world all groups have the same population, and it would not.  What a program draws,
+multiplies and records is written into a `Plan`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sitesampler.errors import NotFinite, ProgramError, SiteSamplerError, raised_line
+from sitesampler.finite import DenseMatrix, FiniteNetwork
+from sitesampler.history import Rows
+from sitesampler.network import Group
+from sitesampler.plan import Plan, Script
+from sitesampler.records import Recorder
+from sitesampler.tensor import spins
+from sitesampler.threads import Lanes
+
+#: Sizes of the groups of a rehearsal: primes, too odd for a number of inputs, and large enough for the overlap matrix
+#: of many inputs to be invertible.
+_SIZES = (211, 223, 227, 229, 233, 239, 241, 251, 257, 263, 269, 271, 277, 281, 283, 293, 307, 311, 313, 317)
+
+Program = Callable[..., None]
+
+
+def run_program(program: Program, net: Any, parameters: dict[str, Any]) -> None:
+    """Run a program in a world; name its line when NumPy refuses something there.
+
+    Raises
+    ------
+    ProgramError
+        For an error of the program's own.
+    """
+    filename = inspect.unwrap(program).__code__.co_filename if hasattr(program, "__code__") else ""
+    try:
+        with np.errstate(all="ignore"):
+            program(net, **parameters)
+        net.script.finish()
+    except SiteSamplerError:
+        raise
+    except (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, NameError) as error:
+        where = raised_line(error.__traceback__, filename)
+        raise ProgramError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def rehearse(program: Program, parameters: dict[str, Any], every: int = 1) -> Plan:
+    """Run a program with a handful of sites and return what it said.
+
+    Parameters
+    ----------
+    program : callable
+        The site program.
+    parameters : dict
+        Its keyword parameters.
+    every : int
+        Thinning of the records.
+
+    Raises
+    ------
+    ProgramError
+        If the program says something that cannot be meant.
+    """
+    plan = Plan()
+    # Sources are counted first: whether vectors carry perturbed twins must be known before the first draw.
+    run_program(program, _Rehearsal(plan, every), parameters)
+    return plan
+
+
+class _Rehearsal(FiniteNetwork):
+    """A finite network whose groups all differ in size, and which counts what the program asks for."""
+
+    def __init__(self, plan: Plan, every: int) -> None:
+        recorder = Recorder(plan, every, rehearsing=True)
+        script = Script(plan, rehearsing=True)
+        seed = np.random.SeedSequence(0)
+        super().__init__(script, recorder, 200, seed, True, 1e-3, np.dtype(float), Lanes(), self._count_step)
+        self.has_twins = False
+        self._names: set[tuple[str, str | None]] = set()
+
+    def _count_step(self) -> None:
+        self.plan.steps += 1
+
+    def _group(self, ratio: float, name: str) -> Group:
+        used = len(self.groups)
+        sites = _SIZES[used] if used < len(_SIZES) else _SIZES[-1] + 2 * (used - len(_SIZES) + 1)
+        self.plan.ratios.append(ratio)
+        for counts in (self.plan.draws, self.plan.products, self.plan.updates):
+            counts.append(0)
+        group = super()._group(sites / self.size, name)
+        group.draws = _CountingDraws(group.draws, self.plan.draws, used)  # type: ignore[assignment]
+        return group
+
+    def _matrix(self, rows: Group, cols: Group, gain: float, symmetry: float) -> Any:
+        matrix = super()._matrix(rows, cols, gain, symmetry)
+        sides = (self.groups.index(rows), self.groups.index(cols))
+        return _CountingMatrix(matrix, self.plan.products, sides)
+
+    def _tensor(self, group: Group, order: int) -> Any:
+        self.plan.tensors += 1
+        return _SurrogateTensor(self, group, order)
+
+    def perturbed(self, group: Group, k: int | None, name: str | None, wanted: bool) -> Rows:
+        if (group.name, name) not in self._names:
+            self._names.add((group.name, name))
+            self.plan.sources += 1
+        if wanted:
+            self.plan.draws[self.groups.index(group)] += k or 1
+        return super().perturbed(group, k, name, wanted)
+
+    def absorb(self, matrix: Any, left: Rows, right: Rows, strength: float) -> bool:
+        for rows in (left, right):
+            index = next(i for i, group in enumerate(self.groups) if group.rows == rows.shape[1])
+            self.plan.updates[index] += len(rows)
+        return super().absorb(matrix.matrix, left, right, strength)
+
+    def absorb_matrix(self, matrix: Any, other: Any, strength: float) -> bool:
+        return super().absorb_matrix(matrix.matrix, other.matrix, strength)
+
+    def check_finite(self, rows: Rows, word: str) -> None:
+        """A tiny network may diverge where the real one does not: only the inputs that no run can mend are refused."""
+        if not self._loops:
+            try:
+                super().check_finite(rows, word)
+            except NotFinite as error:
+                raise ProgramError(str(error)) from None
+
+
+class _CountingDraws:
+    """Draws that count what the program itself draws."""
+
+    def __init__(self, draws: Any, counts: list[int], index: int) -> None:
+        self._draws, self._counts, self._index = draws, counts, index
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._draws, name)
+
+    def normal(self, count: int) -> Rows:
+        self._counts[self._index] += count
+        return self._draws.normal(count)
+
+    def uniform(self, count: int) -> Rows:
+        self._counts[self._index] += count
+        return self._draws.uniform(count)
+
+
+class _CountingMatrix:
+    """A small real matrix that counts the vectors it is multiplied with."""
+
+    def __init__(self, matrix: DenseMatrix, products: list[int], sides: tuple[int, int]) -> None:
+        self.matrix, self._products, self._sides = matrix, products, sides
+
+    def times(self, vectors: Rows, rounding: Any) -> Rows:
+        self._products[self._sides[1]] += len(vectors)
+        return self.matrix.times(vectors, rounding)
+
+    def transposed_times(self, vectors: Rows, rounding: Any) -> Rows:
+        self._products[self._sides[0]] += len(vectors)
+        return self.matrix.transposed_times(vectors, rounding)
+
+    def scale(self, factor: float) -> None:
+        self.matrix.scale(factor)
+
+
+class _SurrogateTensor:
+    """Noise with the variance of a p-spin force: a rehearsal needs its size, not its correlations."""
+
+    def __init__(self, net: _Rehearsal, group: Group, order: int) -> None:
+        self.net, self.group, self.order = net, group, order
+
+    def force(self, s: Any) -> Rows:
+        self.net.note("force", self.group.name)
+        row = spins(self.net, self.group, s)[0]
+        self.net.plan.products[self.net.groups.index(self.group)] += 1
+        strength = np.sqrt(self.order * np.mean(row * row) ** (self.order - 1))
+        return strength * self.group.draws.raw(1)[0] + 0 * self.net.index

@@ -1,0 +1,392 @@
+"""The two calls: a site program at N = infinity (`sample`) and in a finite network (`simulate`), replica by replica.
+
+Replicas are independent dask tasks.  What a world does is in ``ensemble.py`` and ``finite.py``; what becomes of the
+replicas in ``results.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sitesampler import memory
+from sitesampler.ensemble import SiteEnsemble
+from sitesampler.errors import InputError, NotFinite, PopulationTooSmall, did_you_mean, listing
+from sitesampler.finite import FiniteNetwork
+from sitesampler.network import Network
+from sitesampler.plan import Plan, Script
+from sitesampler.progress import Progress, Ticker
+from sitesampler.records import Recorder, Variable
+from sitesampler.rehearsal import Program, rehearse, run_program
+from sitesampler.results import combine, provenance
+from sitesampler.threads import Lanes, one_blas_thread
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: A basis vector is added when the remainder exceeds this part of a vector: on `random_rnn` the error it leaves is a
+#: tenth of the statistical error of a usual run (``studies/benchmarks/tolerance.py``).
+DEFAULT_TOLERANCE = 1e-3
+#: Error of an exact (Gaussian) system relative to the tolerance; measured by the same benchmark.
+_FLOOR_PER_TOLERANCE = 0.02
+#: Rounding in units of the machine precision.
+_ROUNDING = 1e3
+
+_OPTIONS = ("population", "size", "replicas", "seed", "matrix", "keep", "every", "tolerance", "dtype", "client", "progress")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Everything that one replica needs to know."""
+
+    program: Program
+    parameters: Mapping[str, Any]
+    plan: Plan
+    infinite: bool
+    size: int
+    matrix: bool
+    entropy: int
+    keep: int
+    every: int
+    tolerance: float
+    dtype: str
+    lanes: int
+
+    def relative_floor(self) -> float:
+        rounding = _ROUNDING * float(np.finfo(self.dtype).eps)
+        return rounding if self.matrix and not self.infinite else rounding + _FLOOR_PER_TOLERANCE * self.tolerance
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a replica has recorded, and the sentence that says why it ended early, if it did."""
+
+    variables: dict[str, Variable]
+    failure: str | None = None
+
+
+def sample(
+    program: Program,
+    *,
+    population: int = 10_000,
+    replicas: int = 8,
+    seed: int | None = None,
+    keep: int = 16,
+    every: int = 1,
+    tolerance: float = DEFAULT_TOLERANCE,
+    dtype: str = "float64",
+    client: Any = None,
+    progress: bool | None = None,
+    **parameters: Any,
+) -> xr.Dataset:
+    """Run a site program at N = infinity, on populations of independent single-site trajectories.
+
+    Products with random matrices become coloured noise and memory, with order parameters estimated from the population
+    as it runs (one causal pass; design of the estimators in ``coupling.py``).
+
+    Parameters
+    ----------
+    program : callable
+        ``program(net, *, ...)``: one of ``sitesampler.models``, or any function that speaks to ``net``.
+    population : int
+        Samples of each group of sites, per replica.
+    replicas : int
+        Independent repetitions, from whose scatter the errors come.
+    seed : int, optional
+        The same seed gives the same bits, whatever the number of threads or workers.  Drawn and recorded if not given.
+    keep : int
+        Trajectories to keep of each recorded vector (of the first replica).
+    every : int
+        Keep one in so many steps of a loop in the records: times of means, both times of C and R.
+    tolerance : float
+        Remainder, relative to a vector, below which a product with a matrix counts as known.  Smaller is more exact
+        and slower.
+    dtype : "float64" or "float32"
+        Precision of the site vectors.
+    client : dask.distributed.Client, optional
+        Where replicas run; by default the cores of this machine.
+    progress : bool, optional
+        Show a progress bar; by default on a terminal or in a notebook.
+    **parameters
+        Parameters of the program.
+
+    Returns
+    -------
+    xarray.Dataset
+        For a recorded site vector h: ``C_h(time, time_)``, ``h_mean(time)``, ``h_kurtosis(time)`` (excess),
+        ``R_h(time, time_)`` where the program has a source, ``trajectory_h(site, time)``; inner columns add ``input,
+        input_``, a list of vectors adds ``layer``.  Numbers have ``time`` or ``layer``.  Each has its standard error
+        ``..._stderr``.
+
+    Raises
+    ------
+    InputError, ProgramError
+        For what can be refused before the run.
+    PopulationTooSmall
+        If the population is smaller than the number of vectors that its draws must be orthogonal to.
+    OutOfMemory
+        If the run does not fit.
+    NotFinite
+        If the run diverges; ``partial`` then holds what was recorded before.
+
+    Examples
+    --------
+    >>> import sitesampler as ss
+    >>> ds = ss.sample(ss.models.random_rnn, population=500, replicas=2, seed=0, g=1.5, dt=0.1, duration=2)
+    >>> ds.C_h.sel(time=2, time_=1).shape, sorted(ds.sizes)
+    ((), ['site', 'time', 'time_'])
+    """
+    _check_count("population", population, 2)
+    task = _prepare(program, parameters, True, population, True, seed, keep, every, tolerance, dtype)
+    at_once, lanes = _share(replicas, client)
+    memory.check_population(task.plan, population, replicas, at_once, np.dtype(dtype))
+    facts = {"world": "single-site ensemble", "population": population, "tolerance": float(tolerance)}
+    return _run(task, replicas, lanes, client, progress, facts)
+
+
+def simulate(
+    program: Program,
+    *,
+    size: int = 1_000,
+    replicas: int = 8,
+    seed: int | None = None,
+    matrix: bool = True,
+    keep: int = 16,
+    every: int = 1,
+    tolerance: float = DEFAULT_TOLERANCE,
+    dtype: str = "float64",
+    client: Any = None,
+    progress: bool | None = None,
+    **parameters: Any,
+) -> xr.Dataset:
+    """Run the same site program in finite networks, by direct simulation.
+
+    Parameters
+    ----------
+    program : callable
+        See `sample`.
+    size : int
+        N, per replica; a group of sites has ``ratio`` times N of them.
+    matrix : bool
+        True stores real random matrices.  False uses their exact law instead, with memory for the vectors that they
+        were multiplied with only: networks of a size that no matrix fits.  Not for tensor couplings.
+    replicas, seed, keep, every, tolerance, dtype, client, progress, **parameters
+        See `sample`; the tolerance acts with ``matrix=False`` only.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same variables, dimensions and coordinates as from `sample`.
+
+    Raises
+    ------
+    InputError, ProgramError, OutOfMemory, NotFinite
+        See `sample`.
+
+    Examples
+    --------
+    >>> import sitesampler as ss
+    >>> ds = ss.simulate(ss.models.random_rnn, size=100, replicas=2, seed=0, g=1.5, dt=0.1, duration=2)
+    >>> bool(ds.C_h_stderr.sel(time=2, time_=2) > 0)
+    True
+    """
+    _check_count("size", size, 2)
+    task = _prepare(program, parameters, False, size, bool(matrix), seed, keep, every, tolerance, dtype)
+    if task.plan.tensors and not matrix:
+        raise InputError(
+            f"{_name(program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
+        )
+    at_once, lanes = _share(replicas, client)
+    orders = [event[2] for event in task.plan.events if event[0] == "tensor_coupling"]
+    memory.check_network(task.plan, size, bool(matrix), orders, replicas, at_once, np.dtype(dtype))
+    facts = {"world": "finite network", "size": size, "matrix": int(matrix), "tolerance": float(tolerance)}
+    return _run(task, replicas, lanes, client, progress, facts)
+
+
+# ------------------------------------------------------------------------------------------------ before a run starts
+def _name(program: Any) -> str:
+    return getattr(program, "__name__", type(program).__name__)
+
+
+def _check_count(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InputError(f"{name} must be an integer of at least {least}, not {value!r}")
+
+
+def _check_parameters(program: Any, parameters: dict[str, Any]) -> None:
+    """Refuse parameters that the program does not have, and programs that no call could pass all parameters to."""
+    if not callable(program):
+        raise InputError(f"a program is a function that takes net, not {program!r}")
+    known = list(inspect.signature(program).parameters.values())
+    if not known or known[0].kind not in (known[0].POSITIONAL_ONLY, known[0].POSITIONAL_OR_KEYWORD):
+        raise InputError(f"{_name(program)} must take the network as its first argument: def {_name(program)}(net, *, ...)")
+    names = [p.name for p in known[1:] if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    clash = [name for name in names if name in _OPTIONS]
+    if clash:
+        raise InputError(f"the parameter {clash[0]!r} of {_name(program)} is an option of the call; give it another name")
+    if not any(p.kind is p.VAR_KEYWORD for p in known):
+        for name in parameters:
+            if name not in names:
+                hint = did_you_mean(name, [*names, *_OPTIONS])
+                raise InputError(f"{_name(program)} has no parameter {name!r}{hint}; it takes {listing(names)}")
+    missing = [p.name for p in known[1:] if p.name in names and p.default is p.empty and p.name not in parameters]
+    if missing:
+        raise InputError(f"{_name(program)} needs a value for {listing(missing)}")
+
+
+def _prepare(
+    program: Program,
+    parameters: dict[str, Any],
+    infinite: bool,
+    size: int,
+    matrix: bool,
+    seed: int | None,
+    keep: int,
+    every: int,
+    tolerance: float,
+    dtype: str,
+) -> _Task:
+    _check_parameters(program, parameters)
+    _check_count("keep", keep, 0)
+    _check_count("every", every, 1)
+    if seed is not None:
+        _check_count("seed", seed, 0)
+    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < 1):
+        raise InputError(f"tolerance must be a number between 0 and 1, such as 1e-3, not {tolerance!r}")
+    try:
+        precision = np.dtype(dtype)
+    except TypeError:
+        precision = np.dtype(object)
+    if precision not in (np.float32, np.float64):
+        raise InputError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
+    entropy = int(np.random.SeedSequence(seed).entropy)  # type: ignore[arg-type]
+    plan = rehearse(program, parameters, every)
+    return _Task(
+        program, parameters, plan, infinite, int(size), matrix, entropy, int(keep), int(every), float(tolerance),
+        precision.name, 1,
+    )  # fmt: skip
+
+
+def _share(replicas: int, client: Any) -> tuple[int, int]:
+    """Return how many replicas run at a time here, and the threads of each."""
+    _check_count("replicas", replicas, 1)
+    if client is not None:
+        return 1, 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    at_once = min(int(replicas), cores)
+    return at_once, max(1, cores // at_once)
+
+
+# -------------------------------------------------------------------------------------------------------- the run itself
+def _world(task: _Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]) -> Network:
+    seed = np.random.SeedSequence(task.entropy, spawn_key=(0 if task.infinite else 1, replica))
+    script, dtype = Script(task.plan), np.dtype(task.dtype)
+    if task.infinite:
+        return SiteEnsemble(script, recorder, task.size, seed, task.tolerance, dtype, lanes, on_step)
+    return FiniteNetwork(script, recorder, task.size, seed, task.matrix, task.tolerance, dtype, lanes, on_step)
+
+
+def _run_replica(task: _Task, replica: int, report: Callable[[int], None] | None = None) -> _Outcome:
+    """Run one replica, in whatever thread or process this is."""
+    ticker = Ticker(report or _WorkerReport())
+    recorder = Recorder(task.plan, task.every, task.keep if replica == 0 else 0, task.relative_floor())
+    lanes = Lanes(task.lanes)
+    failure = None
+    try:
+        with one_blas_thread():
+            try:
+                run_program(task.program, _world(task, recorder, lanes, replica, ticker), dict(task.parameters))
+            except NotFinite as error:
+                failure = str(error)
+            except PopulationTooSmall as error:
+                raise PopulationTooSmall(f"at {recorder.place}: {error}") from None
+            ticker.flush()
+            return _Outcome(recorder.variables(), failure)
+    finally:
+        lanes.close()
+
+
+class _WorkerReport:
+    """Sends steps from a dask worker to the driver."""
+
+    def __call__(self, steps: int) -> None:
+        from distributed import get_worker
+
+        get_worker().log_event(_TOPIC, steps)
+
+
+_TOPIC = "sitesampler-steps"
+
+
+def _run(
+    task: _Task, replicas: int, lanes: int, client: Any, show: bool | None, facts: dict[str, Any]
+) -> xr.Dataset:
+    import dask
+
+    task = _Task(**{**task.__dict__, "lanes": lanes})
+    title = f"{_name(task.program)} " + ("at N = infinity" if task.infinite else f"at N = {task.size}")
+    progress = Progress(title, replicas, task.plan.steps, show)
+    try:
+        if client is None:
+
+            def run_here(replica: int) -> _Outcome:
+                outcome = _run_replica(task, replica, progress.advance)
+                progress.replica_done()
+                return outcome
+
+            tasks = [dask.delayed(run_here, pure=False)(replica) for replica in range(replicas)]
+            at_once, _ = _share(replicas, None)
+            with one_blas_thread():
+                outcomes = dask.compute(*tasks, scheduler="threads", num_workers=at_once)
+        else:
+            outcomes = _run_on_cluster(task, replicas, client, progress)
+    finally:
+        progress.close()
+    return _collect(task, replicas, list(outcomes), facts)
+
+
+def _run_on_cluster(task: _Task, replicas: int, client: Any, progress: Progress) -> list[_Outcome]:
+    client.subscribe_topic(_TOPIC, lambda event: progress.advance(int(event[1])))
+    try:
+        shared = client.scatter(task, broadcast=True)
+        futures = [client.submit(_run_replica, shared, replica, pure=False) for replica in range(replicas)]
+        for future in futures:
+            future.add_done_callback(lambda _: progress.replica_done())
+        return client.gather(futures)
+    finally:
+        client.unsubscribe_topic(_TOPIC)
+
+
+def _collect(task: _Task, replicas: int, outcomes: list[_Outcome], facts: dict[str, Any]) -> xr.Dataset:
+    attrs = provenance(
+        title=f"{_name(task.program)}, {facts['world']}",
+        program=_name(task.program),
+        parameters=_all_parameters(task),
+        seed=task.entropy if task.entropy < 2**63 else str(task.entropy),
+        replicas=int(replicas),
+        keep=task.keep,
+        every=task.every,
+        dtype=task.dtype,
+        **facts,
+    )
+    dataset = combine([outcome.variables for outcome in outcomes], attrs)
+    failures = [(i, outcome.failure) for i, outcome in enumerate(outcomes) if outcome.failure]
+    if failures:
+        replica, failure = failures[0]
+        others = f" ({len(failures)} of {replicas} replicas diverged)" if len(failures) > 1 else ""
+        error = NotFinite(f"{_name(task.program)}, replica {replica}: {failure}{others}")
+        error.partial = dataset.assign_attrs(incomplete=str(error))
+        raise error
+    return dataset
+
+
+def _all_parameters(task: _Task) -> dict[str, Any]:
+    """Return the parameters of the program with its defaults filled in."""
+    known = inspect.signature(task.program).parameters.values()
+    defaults = {p.name: p.default for p in list(known)[1:] if p.default is not p.empty}
+    return {**defaults, **task.parameters}
