@@ -44,9 +44,9 @@ class Draws(ABC):
         self.lanes = lanes
         self.generator = np.random.Generator(np.random.SFC64(seed))
 
-    def history(self) -> History:
+    def history(self, capacity: int = 0) -> History:
         """Return an empty table of vectors over this group's sites."""
-        return History(self.size, self.dtype, self.lanes)
+        return History(self.size, self.dtype, self.lanes, capacity=capacity)
 
     def raw(self, count: int) -> Rows:
         """Return independent standard normal vectors, (count, size)."""
@@ -146,7 +146,7 @@ class MatchedDraws(Draws):
         for row in rows:
             size = np.sqrt(np.mean(row * row))
             rest, norm = self._project_off(row[None].copy(), [0] * len(self._seen))
-            if norm[0] > self._negligible * size:
+            if size > 0 and norm[0] > self._negligible * size:
                 self._directions.append(rest / float(norm[0]))
 
     def _draw(self, count: int, into: History) -> Rows:
@@ -170,7 +170,8 @@ class MatchedDraws(Draws):
         """Draw a batch, orthogonal to all seen so far; each is later projected off what came after, and normalised."""
         rows = self.raw(count)
         self._marks = [len(part) for part in self._seen]
-        for _ in range(2):
+        # Random vectors are nearly orthogonal to the past, so one projection does, unless little room is left.
+        for _ in range(1 if self.seen < self.size / 2 else 2):
             rows, norm = self._project_off(rows, [0] * len(self._seen), repeat=False)
             rows /= norm[:, None].astype(self.dtype)
         self._pool = rows

@@ -31,6 +31,8 @@ class History:
         Threads that share the blocks of samples.
     averaged : int, optional
         Population averages run over the first ``averaged`` sites only (the rest are perturbed twins).
+    capacity : int
+        Vectors to make room for at once, where their number is known.
 
     Examples
     --------
@@ -43,12 +45,16 @@ class History:
            [-0.5]])
     """
 
-    def __init__(self, size: int, dtype: np.dtype, lanes: Lanes, averaged: int | None = None) -> None:
+    def __init__(
+        self, size: int, dtype: np.dtype, lanes: Lanes, averaged: int | None = None, capacity: int = 0
+    ) -> None:
         self.size = size
         self.averaged = size if averaged is None else averaged
         self.lanes = lanes
         self._table: Rows = np.empty((0, size), dtype)
         self._count = 0
+        if capacity:
+            self._grow(capacity)
 
     def __len__(self) -> int:
         return self._count

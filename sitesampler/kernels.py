@@ -111,6 +111,23 @@ def combine_blocks(history, rank, weights, first, last, out):  # type: ignore[no
             row += 1
 
 
+@njit(cache=True, nogil=True, fastmath=_FLAGS)
+def central_moments(vector, centre, partial):  # type: ignore[no-untyped-def]
+    """Write the sums over each block of (vector - centre)^2 and of (vector - centre)^4 to partial[block]."""
+    size = vector.size
+    for block in range(len(partial)):
+        start = block * BLOCK
+        part = vector[start : min(start + BLOCK, size)]
+        second = part[0] * 0
+        fourth = second
+        for j in range(part.size):
+            square = (part[j] - centre) * (part[j] - centre)
+            second += square
+            fourth += square * square
+        partial[block, 0] = second
+        partial[block, 1] = fourth
+
+
 def blocks(size: int) -> int:
     """Return how many blocks of samples a vector over ``size`` sites has."""
     return int(np.ceil(size / BLOCK))

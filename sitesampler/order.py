@@ -64,17 +64,27 @@ class LiveOrderParameters:
             return coefficients, np.empty((0, basis.size), vectors.dtype)
         rest = np.ascontiguousarray(vectors[outside])
         basis.combine(-coefficients[:, outside], rest)
+        # Always twice: one projection would multiply what the basis lacks in orthogonality by |x| over the remainder,
+        # for each new vector again, until fields come out with the wrong variance.
         again = basis.project(rest)
         basis.combine(-again, rest)
         coefficients[:, outside] += again
         new: list[Rows] = []
         for row, column in zip(rest, outside, strict=True):
-            for _ in range(2):
+            norm = np.sqrt(float(np.dot(row, row)) / basis.size)
+            while True:
+                before = norm
                 for i, earlier in enumerate(new):
                     overlap = float(np.dot(earlier, row)) / basis.size
                     row -= row.dtype.type(overlap) * earlier
                     added[i, column] += overlap
-            norm = np.sqrt(float(np.dot(row, row)) / basis.size)
+                norm = np.sqrt(float(np.dot(row, row)) / basis.size)
+                if norm > 0.5 * before or norm**2 <= smallest[column]:
+                    break
+                # The columns of one call may be nearly parallel: in what is left, rounding along the basis shows too.
+                again = basis.project(row[None])
+                basis.combine(-again, row[None])
+                coefficients[:, column] += again[:, 0]
             if norm**2 > smallest[column]:
                 added[len(new), column] = norm
                 new.append(row / row.dtype.type(norm))

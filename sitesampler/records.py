@@ -140,7 +140,8 @@ class Recorder:
             probes = [probe for owner, probe in self._probes if owner == group.name]
             columns = None if np.ndim(value[0] if kind.kind == "layers" else value) == 1 else kind.columns
             layers = kind.layers if kind.kind == "layers" else None
-            self._records[name] = _VectorRecord(group, columns, layers, self.keep, probes)
+            times = self.plan.times[name]
+            self._records[name] = _VectorRecord(group, columns, layers, times, self.keep, probes)
         record = self._records[name]
         assert isinstance(record, _VectorRecord)
         record.probes = [probe for owner, probe in self._probes if owner == group.name]
@@ -197,10 +198,13 @@ class _NumberRecord:
 class _VectorRecord:
     """A site vector, or a list of them, over time: correlation, moments, responses, trajectories."""
 
-    def __init__(self, group: Group, columns: int | None, layers: int | None, keep: int, probes: list[Probe]) -> None:
+    def __init__(
+        self, group: Group, columns: int | None, layers: int | None, times: int, keep: int, probes: list[Probe]
+    ) -> None:
         self.group, self.columns, self.layers, self.keep, self.probes = group, columns, layers, keep, probes
         self.positions: list[Position] = []
-        self.histories: list[History] = [group.draws.history() for _ in range(layers or 1)]
+        room = times * (columns or 1)
+        self.histories: list[History] = [group.draws.history(room) for _ in range(layers or 1)]
         self.means: list[Array] = []
         self.kurtoses: list[Array] = []
         self.responses: dict[Probe, dict[int, list[Array]]] = {}
@@ -320,10 +324,10 @@ def _variable(dims: tuple[str, ...], values: Array, coords: dict[str, Array], fl
 def _moments(sites: Rows) -> tuple[Array, Array]:
     """Mean and excess kurtosis of each row; no kurtosis for a vector without variance."""
     mean = sites.mean(1, dtype=np.float64)
-    centred = sites - mean[:, None].astype(sites.dtype)
-    squares = centred * centred
-    variance = squares.mean(1, dtype=np.float64)
-    fourth = np.einsum("ij,ij->i", squares, squares, dtype=np.float64) / sites.shape[1]
+    partial = np.empty((len(sites), kernels.blocks(sites.shape[1]), 2))
+    for row, centre, sums in zip(sites, mean, partial, strict=True):
+        kernels.central_moments(row, row.dtype.type(centre), sums)
+    variance, fourth = partial.sum(1).T / sites.shape[1]
     kurtosis = np.full(len(sites), np.nan)
     varies = variance > 1e-20 * (mean**2 + np.finfo(np.float64).tiny)
     kurtosis[varies] = fourth[varies] / variance[varies] ** 2 - 3
