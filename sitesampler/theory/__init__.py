@@ -1,0 +1,24 @@
+"""Reference solutions that need no sampling: closed recursions, spectral integrals, exact constants.
+
+Each module treats one system of the tutorial, in the discrete time of its Euler scheme wherever the equations
+close, so that a sampler or a finite network at the same time step must agree to within its statistical error.
+
+========================  ======================================================  =================
+module                    system                                                  tutorial
+========================  ======================================================  =================
+`gaussian`                averages of phi over one or two Gaussian variables      Problem 3, (23)
+`spherical_pspin`         Langevin dynamics of the spherical p-spin model         (1)-(8)
+`random_rnn`              random recurrent network, its chaos and its potential   (9)-(20)
+`deep_propagation`        correlations through the layers of a random network     (21)-(25)
+`goe`                     linear flow with a symmetric random matrix              (34)-(44)
+`regression`              gradient descent for linear regression                  (52)-(69)
+========================  ======================================================  =================
+
+Conventions: time in units of the single-site relaxation time; `t_n = n dt`; two-time arrays have the later
+(row) time first; a *response density* is the derivative with respect to the source times dt and vanishes for
+n <= m, a *raw response* has no dt divided out and a unit diagonal.
+"""
+
+from . import deep_propagation, gaussian, goe, random_rnn, regression, spherical_pspin
+
+__all__ = ["deep_propagation", "gaussian", "goe", "random_rnn", "regression", "spherical_pspin"]

@@ -1,0 +1,162 @@
+r"""Random recurrent network, h <- h + dt (-h + J phi(h)) with entries of J of variance g^2/N (eqs. 9-20).
+
+`correlation` marches the two-time equations, which close for independent entries because h is Gaussian.
+The stationary state is a particle moving in a potential (Problems 4-6); its functions live in `_stationary`, the
+Lyapunov exponent in `_lyapunov`, and all are public here.
+For partially symmetric J the equations close for phi(h) = h only: `linear_correlation_and_response`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..nonlinearities import Activation, Nonlinearity, nonlinearity
+from ._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
+from ._lyapunov import lyapunov_exponent
+from ._stationary import potential, stationary_correlation, stationary_variance
+from .gaussian import product_average
+
+__all__ = [
+    "correlation",
+    "linear_correlation_and_response",
+    "lyapunov_exponent",
+    "potential",
+    "stationary_correlation",
+    "stationary_variance",
+]
+
+
+def correlation(
+    g: float,
+    phi: str | Activation = "tanh",
+    *,
+    dt: float,
+    steps: int,
+    initial_variance: float = 1.0,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the two-time correlations of h and of phi(h) (Problem 3), exactly at this dt.
+
+    Parameters
+    ----------
+    g : float
+        Gain of the couplings.
+    phi : str or callable
+        Nonlinearity; smooth, unless it is "relu".
+    dt : float
+        Time step.
+    steps : int
+        Number L of steps. A thousand take a few seconds with tanh.
+    initial_variance : float
+        Variance of the Gaussian initial state.
+
+    Returns
+    -------
+    C_h, C_phi : ndarray, shape (steps + 1, steps + 1)
+        <h_n h_m> and <phi(h_n) phi(h_m)>.
+
+    Examples
+    --------
+    >>> C_h, C_phi = correlation(1.8, "tanh", dt=0.1, steps=50)
+    >>> f"{C_h[50, 50]:.5f} {C_h[50, 25]:.6f}"
+    '1.08162 0.495173'
+    """
+    averages = _RowAverages(nonlinearity(phi), steps + 1)
+    keep = 1 - dt
+    of_h = np.zeros((steps + 1, steps + 1))
+    of_phi = np.zeros((steps + 1, steps + 1))
+    times = np.arange(steps + 1)
+    lags = times[:, None] - times
+    response = np.where(lags > 0, keep ** np.maximum(lags - 1.0, 0.0), 0.0)
+    of_h[0, 0] = initial_variance
+    for now in range(steps + 1):
+        upto = slice(0, now + 1)
+        of_phi[now, upto] = of_phi[upto, now] = averages.row(np.diagonal(of_h)[upto], of_h[now, upto])
+        if now == steps:
+            break
+        # <h_m xi_now> for m <= now by Novikov's lemma; the initial state is independent of the couplings.
+        field = dt * g**2 * (response[upto, upto] @ of_phi[now, upto])
+        of_h[now + 1, upto] = of_h[upto, now + 1] = keep * of_h[now, upto] + dt * field
+        of_h[now + 1, now + 1] = keep**2 * of_h[now, now] + 2 * dt * keep * field[now] + dt**2 * g**2 * of_phi[now, now]
+    return of_h, of_phi
+
+
+class _RowAverages:
+    """F(C[n,n], C[m,m], C[n,m]) for all m <= n, one row at a time; keeps the Hermite series of past steps."""
+
+    def __init__(self, phi: Activation, size: int) -> None:
+        self.phi = phi
+        self.degree = SMALLEST_DEGREE
+        closed = isinstance(phi, Nonlinearity) and phi.name in ("relu", "erf", "linear")
+        self.table = None if closed else np.zeros((0, size))
+
+    def row(self, variances: FloatArray, covariances: FloatArray) -> FloatArray:
+        """Return the row of the last of `variances`, shape (now + 1,)."""
+        now = variances.size - 1
+        if self.table is None:
+            # Rounding may push a covariance past its bound, visibly so when variances decay to nothing.
+            bound = np.sqrt(variances) * np.sqrt(variances[now])
+            return product_average(self.phi, variances, variances[now], np.clip(covariances, -bound, bound))
+        latest, self.degree = coefficients(self.phi, float(variances[now]), self.degree)
+        if len(latest) > len(self.table):
+            self.table = np.pad(self.table, ((0, len(latest) - len(self.table)), (0, 0)))
+        self.table[: len(latest), now] = latest
+        norm = np.sqrt(variances) * np.sqrt(variances[now])
+        rho = np.divide(covariances, norm, out=np.zeros_like(norm), where=norm > 0)
+        weights = self.table[: len(latest), : now + 1] * latest[:, None]
+        return np.asarray(power_series(weights, np.clip(rho, -1.0, 1.0)))
+
+
+def linear_correlation_and_response(g: float, symmetry: float, dt: float, steps: int) -> tuple[FloatArray, FloatArray]:
+    """Return C and R for phi(h) = h and couplings with <J_ij J_ji> = symmetry g^2/N.
+
+    Not in the tutorial, whose random network has symmetry 0 and whose eq. 40 is symmetry 1 without leak:
+
+        h_{n+1} = (1-dt) h_n + dt [ xi_n + symmetry g^2 dt sum_{m<n} R[n,m] h_m ],   <xi_n xi_m> = g^2 C[n,m].
+
+    Parameters
+    ----------
+    g : float
+        Gain of the couplings.
+    symmetry : float
+        Correlation of J_ij and J_ji, in [-1, 1].
+    dt : float
+        Time step.
+    steps : int
+        Number L of steps.
+
+    Returns
+    -------
+    C, R : ndarray, shape (steps + 1, steps + 1)
+        <h_n h_m> from C[0, 0] = 1, and the response density d h_n / d(dt j_m), zero for n <= m.
+
+    Raises
+    ------
+    ValueError
+        If the symmetry lies outside [-1, 1].
+
+    Examples
+    --------
+    >>> C, R = linear_correlation_and_response(1.2, symmetry=0.3, dt=0.1, steps=30)
+    >>> f"{C[20, 20]:.5f} {C[30, 10]:.6f} {R[20, 10]:.6f}"
+    '1.00341 0.730751 0.464607'
+    """
+    if not -1 <= symmetry <= 1:
+        raise ValueError(f"symmetry must lie in [-1, 1], got {symmetry}.")
+    keep, strength = 1 - dt, (dt * g) ** 2
+    of_h = np.zeros((steps + 1, steps + 1))
+    response = np.zeros((steps + 1, steps + 1))
+    of_h[0, 0] = 1.0
+    for now in range(steps):
+        upto, following = slice(0, now + 1), now + 1
+        memory = strength * symmetry * response[now, upto]
+        response[following, upto] = keep * response[now, upto] + memory @ response[upto, upto]
+        response[following, now] += 1.0
+        row = keep * of_h[now, upto] + memory @ of_h[upto, upto]
+        row += strength * (response[upto, upto] @ of_h[now, upto])
+        of_h[following, upto] = of_h[upto, following] = row
+        of_h[following, following] = (
+            keep * of_h[now, following]
+            + memory @ of_h[upto, following]
+            + strength * (response[following, upto] @ of_h[now, upto])
+        )
+    return of_h, response
