@@ -1,0 +1,5 @@
+"""``python -m sitesampler`` is the command line of ``cli.py``."""
+
+from sitesampler.cli import main
+
+raise SystemExit(main())

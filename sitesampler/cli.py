@@ -1,0 +1,178 @@
+"""The command line: ``sitesampler run STUDY.toml`` and ``sitesampler list``.
+
+Arguments in, words and an exit code out.  What a study is and how it runs is in ``study.py``.  Nothing heavy is
+imported before it is needed, so that ``--help`` answers at once.
+
+Exit codes: 0 done, 1 a run failed, 2 the user's input was refused, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import math
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sitesampler.errors import NotFinite, SiteSamplerError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+
+#: How variables are named that a recorded site vector has beside its correlation.
+_DERIVED = (("", "_mean"), ("", "_kurtosis"), ("R_", ""))
+
+
+class _Version(argparse.Action):
+    """Print the version, which is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"sitesampler {importlib.metadata.version('sitesampler')}")
+        parser.exit()
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="sitesampler",
+        description="Sample the single-site processes of dynamical mean-field theory, beside direct simulation.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="run a study file and store its datasets and figure",
+        description="Run a study file: sample the program at N = infinity, simulate it at finite N where the file "
+        "asks for it, and store datasets (Zarr) and figure (PNG).",
+    )
+    run.add_argument("study", metavar="STUDY.toml", help="the study file")
+    run.add_argument("--output", metavar="DIR", help="folder for the results (default: results/<study name>)")
+    run.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="change a setting of the file, for example sample.population=1000 or parameters.g=1.5; the value is "
+        "TOML, so strings keep their quotes; may be repeated",
+    )
+    run.add_argument("--no-progress", action="store_true", help="show no progress bar")
+    run.add_argument("--traceback", action="store_true", help="show where in the code a failed run went wrong")
+    commands.add_parser("list", help="name the models, one line each")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        Words after the command's name; those of the process if None.
+
+    Examples
+    --------
+    >>> main(["run", "no_such_study.toml"])  # with one sentence on stderr
+    2
+    """
+    options = build_parser().parse_args(arguments)
+    try:
+        if options.command == "list":
+            return _list()
+        return _run(options)
+    except KeyboardInterrupt:
+        return _end("interrupted; datasets that were complete by then are kept", INTERRUPTED)
+    except SiteSamplerError as error:
+        if options.command == "run" and options.traceback:
+            traceback.print_exc()
+        return _end(str(error), FAILED if isinstance(error, NotFinite) else REFUSED)
+    except Exception as error:
+        if options.command == "run" and options.traceback:
+            traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
+        return _end(f"the run failed with {reason} (--traceback shows where)", FAILED)
+
+
+def _end(sentence: str, code: int) -> int:
+    print(f"sitesampler: {sentence}", file=sys.stderr)
+    return code
+
+
+def _list() -> int:
+    from sitesampler import models
+
+    width = max(map(len, models.NAMES))
+    for name in models.NAMES:
+        print(f"{name:{width}}  {models.summary(name)}")
+    return DONE
+
+
+def _run(options: argparse.Namespace) -> int:
+    # The file is read before the slow imports, so that mistakes in it are answered at once.
+    from sitesampler.study import read_study, run_study
+
+    study = read_study(options.study, options.set)
+    result = run_study(
+        study,
+        options.output,
+        progress=False if options.no_progress else None,
+        announce=lambda folder: print(f"{study.title}: writing to {folder}", flush=True),
+    )
+    for path in result.paths:
+        print(f"wrote {path}")
+    for world, dataset in (("sampler", result.sample), ("simulation", result.simulation)):
+        if dataset is not None:
+            size = f"N = {dataset.attrs['size']}" if "size" in dataset.attrs else "N = infinity"
+            for line in headlines(dataset):
+                print(f"{world}, {size}: {line}")
+    return DONE
+
+
+def headlines(dataset: xr.Dataset, count: int = 2) -> list[str]:
+    """Return the last values of recorded numbers, then of correlations, each with its standard error.
+
+    Parameters
+    ----------
+    dataset
+        Result of `sitesampler.sample` or `sitesampler.simulate`.
+    count
+        How many quantities to name at most.
+
+    Returns
+    -------
+    list of str
+        Such as ``C_h(50, 50) = 1.2345 ± 0.0012``.
+    """
+    correlations = [str(name) for name in dataset.data_vars if str(name).startswith("C_")]
+    derived = [f"{form}{name[2:]}{kind}" for name in correlations for form, kind in _DERIVED]
+    numbers = [str(name) for name in dataset.data_vars if name not in (*correlations, *derived)]
+    lines = []
+    for name in (*numbers, *correlations):
+        values, error = dataset[name], dataset.get(f"{name}_stderr")
+        if error is None or any(dim not in ("time", "time_", "layer") for dim in values.dims):
+            continue
+        last = dict.fromkeys(values.dims, -1)
+        value, stderr = float(values.isel(last)), float(error.isel(last))
+        if value == value:
+            where = ", ".join(f"{float(dataset[dim][-1]):g}" for dim in values.dims)
+            lines.append(f"{name}({where}) = {_with_error(value, stderr)}")
+    return lines[:count]
+
+
+def _with_error(value: float, stderr: float) -> str:
+    """Return a number and its error, the error with two digits.
+
+    Examples
+    --------
+    >>> _with_error(1.23456, 0.00123), _with_error(1.0, float("nan"))
+    ('1.2346 ± 0.0012', '1')
+    """
+    if not 0 < stderr < math.inf:
+        return f"{value:.6g}"
+    digits = 1 - math.floor(math.log10(stderr))
+    if digits > 9:  # exact but for rounding
+        return f"{value:.10g} ± {stderr:.1e}"
+    return f"{round(value, digits):.{max(digits, 0)}f} ± {round(stderr, digits):.{max(digits, 0)}f}"
