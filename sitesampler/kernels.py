@@ -12,7 +12,6 @@ For several vectors at once (inner columns) a matrix product of BLAS per block i
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 #: Samples per block.  A block of one vector (32 kB in double precision) stays in the first two cache levels.
@@ -112,22 +111,35 @@ def combine_blocks(history, rank, weights, first, last, out):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True, fastmath=_FLAGS)
-def central_moments(vector, centre, partial):  # type: ignore[no-untyped-def]
-    """Write the sums over each block of (vector - centre)^2 and of (vector - centre)^4 to partial[block]."""
-    size = vector.size
-    for block in range(len(partial)):
-        start = block * BLOCK
-        part = vector[start : min(start + BLOCK, size)]
-        second = part[0] * 0
-        fourth = second
-        for j in range(part.size):
-            square = (part[j] - centre) * (part[j] - centre)
-            second += square
-            fourth += square * square
-        partial[block, 0] = second
-        partial[block, 1] = fourth
+def moments(rows, out):  # type: ignore[no-untyped-def]
+    """Write the mean, the variance and the fourth central moment of each row to out[row], in double precision."""
+    size = rows.shape[1]
+    for row in range(rows.shape[0]):
+        total = 0.0
+        for start in range(0, size, BLOCK):
+            part = rows[row, start : min(start + BLOCK, size)]
+            first = part[0] * 0
+            for j in range(part.size):
+                first += part[j]
+            total += first
+        centre = total / size
+        shift = rows.dtype.type(centre)
+        squares, fourths = 0.0, 0.0
+        for start in range(0, size, BLOCK):
+            part = rows[row, start : min(start + BLOCK, size)]
+            second = part[0] * 0
+            fourth = second
+            for j in range(part.size):
+                square = (part[j] - shift) * (part[j] - shift)
+                second += square
+                fourth += square * square
+            squares += second
+            fourths += fourth
+        out[row, 0] = centre
+        out[row, 1] = squares / size
+        out[row, 2] = fourths / size
 
 
 def blocks(size: int) -> int:
     """Return how many blocks of samples a vector over ``size`` sites has."""
-    return int(np.ceil(size / BLOCK))
+    return -(-size // BLOCK)

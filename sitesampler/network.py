@@ -348,7 +348,8 @@ class Network(ABC):
     def _run(self, loop: _Loop) -> Iterator[Any]:
         self.note(loop.kind, len(loop.values))
         self._loops.append(loop)
-        for loop.index, value in enumerate(loop.values):
+        for index, value in enumerate(loop.values):
+            loop.index = index
             self.recorder.place = f"{'layer' if loop.kind == 'layers' else 'time'} {value}"
             yield value
             if self._on_step is not None:

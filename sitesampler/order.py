@@ -59,11 +59,13 @@ class LiveOrderParameters:
         smallest = np.maximum(self.tolerance**2 * squares, rounding)
         left = squares - np.einsum("ij,ij->j", coefficients, coefficients)
         outside = np.flatnonzero((left + self._resolution * squares > smallest) & (squares > 0))
-        added = np.zeros((len(outside), len(vectors)))
-        if len(outside) == 0:
-            return coefficients, np.empty((0, basis.size), vectors.dtype)
         rest = np.ascontiguousarray(vectors[outside])
         basis.combine(-coefficients[:, outside], rest)
+        leaving = np.einsum("ij,ij->i", rest, rest, dtype=np.float64) / basis.size > smallest[outside]
+        outside, rest = outside[leaving], rest[leaving]
+        if len(outside) == 0:
+            return coefficients, np.empty((0, basis.size), vectors.dtype)
+        added = np.zeros((len(outside), len(vectors)))
         # Always twice: one projection would multiply what the basis lacks in orthogonality by |x| over the remainder,
         # for each new vector again, until fields come out with the wrong variance.
         again = basis.project(rest)

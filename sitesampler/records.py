@@ -111,7 +111,8 @@ class Recorder:
         """Return everything recorded so far, by the names of the result."""
         out: dict[str, Variable] = {}
         for name, record in self._records.items():
-            out.update(record.variables(name, self.floor))
+            if record.positions:
+                out.update(record.variables(name, self.floor))
         return out
 
     def _rehearse(self, name: str, value: Any, groups: list[Group]) -> None:
@@ -205,13 +206,11 @@ class _VectorRecord:
         self.positions: list[Position] = []
         room = times * (columns or 1)
         self.histories: list[History] = [group.draws.history(room) for _ in range(layers or 1)]
-        self.means: list[Array] = []
-        self.kurtoses: list[Array] = []
         self.responses: dict[Probe, dict[int, list[Array]]] = {}
         self.equal_times: dict[Probe, bool] = {}
 
     def append(self, name: str, position: Position, vectors: list[Any]) -> None:
-        group, means, kurtoses = self.group, [], []
+        group = self.group
         index = len(self.positions)
         for layer, vector in enumerate(vectors):
             rows = group.net.as_rows(vector, group, f"the record {name!r}")
@@ -219,17 +218,12 @@ class _VectorRecord:
             sites = np.ascontiguousarray(rows[:, : group.size])
             differences = group.differences(rows) if group.rows > group.size else None
             self.histories[layer].append(sites)
-            mean, kurtosis = _moments(sites)
-            means.append(mean)
-            kurtoses.append(kurtosis)
             for probe in self.probes:
                 averages = probe.finish(probe.correlate(sites, differences))
                 self.responses.setdefault(probe, {}).setdefault(index, []).append(averages)
                 if probe.times and probe.times[-1] == position.coordinate:
                     self.equal_times[probe] = True
         self.positions.append(position)
-        self.means.append(np.stack(means))
-        self.kurtoses.append(np.stack(kurtoses))
 
     def _select(self, dims: tuple[str, ...], values: Array, columns: int) -> tuple[tuple[str, ...], Array]:
         """Drop the axes of a program without layers and inner columns: (layer, ..., k, [k])."""
@@ -250,15 +244,18 @@ class _VectorRecord:
                 raise ProgramError(f"a list of vectors, {name!r}, cannot be recorded inside net.layers")
             coords["layer"] = np.arange(1, self.layers + 1)
         shape = (self.layers or 1, count, k, count, k)
-        gram = np.stack([_gram(history) for history in self.histories]).reshape(shape)
+        # A run that ended inside a record may have kept some of its layers.
+        tables = [history.rows[: count * k] for history in self.histories]
+        gram = np.stack([_gram(rows) for rows in tables]).reshape(shape)
         dims, C = self._select((dim, dim + "_"), gram.transpose(0, 1, 3, 2, 4), 2)
         scale = np.sqrt(np.abs(np.einsum("ltktk->ltk", gram)))
         _, scales = self._select((dim, dim + "_"), np.einsum("ltk,lsm->ltskm", scale, scale), 2)
         both = {**coords, dim + "_": coordinate}
         out = {f"C_{name}": _variable(dims, C, both, floor * scales, f"two-time correlation of {name}")}
-        dims, mean = self._select((dim,), np.stack(self.means, 1), 1)
+        moments = np.array([_moments(rows) for rows in tables]).reshape(-1, 2, count, k)
+        dims, mean = self._select((dim,), moments[:, 0], 1)
         out[f"{name}_mean"] = _variable(dims, mean, coords, floor * self._select((dim,), scale, 1)[1], f"mean of {name}")
-        dims, kurtosis = self._select((dim,), np.stack(self.kurtoses, 1), 1)
+        dims, kurtosis = self._select((dim,), moments[:, 1], 1)
         text = f"excess kurtosis of {name}"
         out[f"{name}_kurtosis"] = _variable(dims, kurtosis, coords, np.asarray(10 * floor), text)
         for probe in self.probes:
@@ -321,25 +318,22 @@ def _variable(dims: tuple[str, ...], values: Array, coords: dict[str, Array], fl
     return Variable(dims, values, coords, floor, {"long_name": text, "units": "1"})
 
 
-def _moments(sites: Rows) -> tuple[Array, Array]:
+def _moments(rows: Rows) -> tuple[Array, Array]:
     """Mean and excess kurtosis of each row; no kurtosis for a vector without variance."""
-    mean = sites.mean(1, dtype=np.float64)
-    partial = np.empty((len(sites), kernels.blocks(sites.shape[1]), 2))
-    for row, centre, sums in zip(sites, mean, partial, strict=True):
-        kernels.central_moments(row, row.dtype.type(centre), sums)
-    variance, fourth = partial.sum(1).T / sites.shape[1]
-    kurtosis = np.full(len(sites), np.nan)
+    moments = np.empty((len(rows), 3))
+    kernels.moments(rows, moments)
+    mean, variance, fourth = moments.T
+    kurtosis = np.full(len(mean), np.nan)
     varies = variance > 1e-20 * (mean**2 + np.finfo(np.float64).tiny)
     kurtosis[varies] = fourth[varies] / variance[varies] ** 2 - 3
     return mean, kurtosis
 
 
-def _gram(history: History) -> Array:
+def _gram(rows: Rows) -> Array:
     """Averages over sites of the products of all pairs of rows, in fixed blocks of samples."""
-    rows, blocks = history.rows, kernels.blocks(history.size)
+    size = rows.shape[1]
     total = np.zeros((len(rows), len(rows)))
-    for block in range(blocks):
+    for block in range(kernels.blocks(size)):
         part = rows[:, block * kernels.BLOCK : (block + 1) * kernels.BLOCK]
         total += part @ part.T
-    return total / history.size
-
+    return total / size

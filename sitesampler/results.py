@@ -71,7 +71,7 @@ _COORDINATES = {"time": "time", "time_": "second time", "layer": "layer", "layer
 def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known = ~np.isnan(values)
     count = known.sum(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         mean = np.where(known, values, 0).sum(0) / count
         spread = np.where(known, (values - mean) ** 2, 0).sum(0)
         return mean, np.sqrt(spread / (count - 1) / count)
