@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitesampler.errors import PopulationTooSmall
-from sitesampler.history import History, Rows
+from sitesampler.history import History, Rows, mean_squares
 from sitesampler.threads import Lanes
 
 #: Normal vectors that are drawn and matched together, so that the past is read once for all of them.
@@ -178,10 +178,10 @@ class MatchedDraws(Draws):
 
     def _project_off(self, rows: Rows, starts: list[int], repeat: bool = True) -> tuple[Rows, NDArray[np.float64]]:
         """Project rows, in place, off the seen vectors from ``starts`` on; return them and their norms."""
-        before = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64) / self.size)
+        before = np.sqrt(mean_squares(rows))
         for part, start in zip(self._seen, starts, strict=True):
             part.combine(-part.project(rows, start), rows, start)
-        norm = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64) / self.size)
+        norm = np.sqrt(mean_squares(rows))
         if repeat and np.any(norm < _REPEAT_BELOW * before):
             return self._project_off(rows, starts, repeat=False)
         return rows, np.maximum(norm, np.finfo(np.float64).tiny)

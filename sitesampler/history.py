@@ -18,6 +18,11 @@ from sitesampler.threads import Lanes
 Rows = NDArray[np.floating]
 
 
+def mean_squares(rows: Rows) -> NDArray[np.float64]:
+    """Return the average over sites of the square of each row, (k,) from (k, size)."""
+    return np.vecdot(rows, rows).astype(np.float64) / rows.shape[1]
+
+
 class History:
     """A growing table of vectors over the sites of one group.
 

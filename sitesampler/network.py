@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from sitesampler.coupling import Coupling, Matrix
 from sitesampler.draws import Draws
 from sitesampler.errors import NotFinite, ProgramError, program_line
-from sitesampler.history import History, Rows
+from sitesampler.history import History, Rows, mean_squares
 from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Script
 from sitesampler.records import Position, Recorder
@@ -157,7 +157,7 @@ class Group:
         if self.rows == self.size:
             return rows, np.zeros(len(rows))
         base = rows[:, : self.size]
-        squares = np.einsum("ij,ij->i", base, base, dtype=np.float64) / self.size
+        squares = mean_squares(base)
         unit = 8 * np.finfo(rows.dtype).eps / self.net.perturbation
         return np.concatenate([base, self.differences(rows)]), np.concatenate([0 * squares, unit**2 * squares])
 

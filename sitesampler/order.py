@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sitesampler.history import History, Rows
+from sitesampler.history import History, Rows, mean_squares
 
 
 class LiveOrderParameters:
@@ -55,13 +55,13 @@ class LiveOrderParameters:
         """
         rank = len(basis)
         coefficients = basis.project(vectors)
-        squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64) / basis.size
+        squares = mean_squares(vectors)
         smallest = np.maximum(self.tolerance**2 * squares, rounding)
-        left = squares - np.einsum("ij,ij->j", coefficients, coefficients)
+        left = squares - np.sum(coefficients * coefficients, 0)
         outside = np.flatnonzero((left + self._resolution * squares > smallest) & (squares > 0))
         rest = np.ascontiguousarray(vectors[outside])
         basis.combine(-coefficients[:, outside], rest)
-        leaving = np.einsum("ij,ij->i", rest, rest, dtype=np.float64) / basis.size > smallest[outside]
+        leaving = mean_squares(rest) > smallest[outside]
         outside, rest = outside[leaving], rest[leaving]
         if len(outside) == 0:
             return coefficients, np.empty((0, basis.size), vectors.dtype)
