@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitesampler.draws import Draws
-from sitesampler.errors import ProgramError, program_line
+from sitesampler.errors import ProgramError, program_line, shown
 from sitesampler.history import History, Rows
 from sitesampler.order import LiveOrderParameters
+from sitesampler.spectrum import LowRank, Outliers, rectangular_outliers, square_outliers
 
 if TYPE_CHECKING:
     from sitesampler.network import Group, Network
@@ -34,6 +35,12 @@ class Matrix(Protocol):
 
     def scale(self, factor: float) -> None:
         """Multiply the matrix by a number."""
+
+    def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
+        """Return the outlier eigenvalues of the (square) matrix with its updates, and overlaps with vectors."""
+
+    def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
+        """Return the outlier singular values of the matrix with its updates, and overlaps with vectors."""
 
 
 class _Fields:
@@ -111,6 +118,39 @@ class GaussianMatrix:
         """Multiply the matrix by a number."""
         self.gain *= factor
 
+    def known_parts(self) -> list[LowRank]:
+        """Return what products have fixed of the matrix, as an operator on site vectors of average square 1."""
+        a, b = self.ratios
+        forward, backward = self.forward, self.backward
+        q, z = forward.basis.rows, forward.images.rows
+        parts = [LowRank(z, q, np.full(len(q), self.gain * np.sqrt(b)))]
+        if self.symmetry:
+            parts.append(LowRank(q, z, np.full(len(q), self.symmetry * self.gain * np.sqrt(b))))
+        if len(backward.basis):
+            p, w = backward.basis.rows, backward.images.rows
+            parts.append(LowRank(p, w, np.full(len(p), self.cross * self.gain * b / np.sqrt(a))))
+        return parts
+
+    def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
+        """Return the outlier eigenvalues, given the products so far; see `square_outliers`."""
+        if 0 < abs(self.symmetry) < 1 and len(self.backward.basis):
+            raise ProgramError(
+                f"{program_line()}: the outliers of a coupling that is partially symmetric and was multiplied both ways "
+                "are not known; use symmetry 0, 1 or -1, or products with J alone"
+            )
+        parts = [*self.known_parts(), *updates]
+        known, gain = self.forward.basis.rows, self.gain * np.sqrt(self.ratios[0])
+        return square_outliers(known, parts, gain, self.symmetry, vectors)
+
+    def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
+        """Return the outlier singular values, given the products so far; see `rectangular_outliers`."""
+        if self.symmetry:
+            raise ProgramError(f"{program_line()}: the singular values of a coupling with a symmetry are not known")
+        a, b = self.ratios
+        parts = [LowRank(x.left, x.right, np.sqrt(a / b) * x.weights) for x in (*self.known_parts(), *updates)]
+        known = (self.backward.basis.rows, self.forward.basis.rows)
+        return rectangular_outliers(*known, parts, self.gain, self.ratios, left, right)
+
     def _fields(
         self,
         own: _Fields,
@@ -147,8 +187,8 @@ class SymmetrisedMatrix:
     a, b = (sqrt(1 + s) +- sqrt(1 - s)) / 2 give entries of the variance of X and the correlation s of J_ij and J_ji.
     """
 
-    def __init__(self, independent: Matrix, symmetry: float) -> None:
-        self.independent = independent
+    def __init__(self, independent: GaussianMatrix, symmetry: float) -> None:
+        self.independent, self.symmetry = independent, symmetry
         self.straight = (np.sqrt(1 + symmetry) + np.sqrt(1 - symmetry)) / 2
         self.transposed = (np.sqrt(1 + symmetry) - np.sqrt(1 - symmetry)) / 2
 
@@ -168,6 +208,20 @@ class SymmetrisedMatrix:
     def scale(self, factor: float) -> None:
         """Multiply the matrix by a number."""
         self.independent.scale(factor)
+
+    def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
+        """Return the outlier eigenvalues, given the products so far; every product went through X both ways."""
+        parts = []
+        for part in self.independent.known_parts():
+            parts.append(LowRank(part.left, part.right, self.straight * part.weights))
+            parts.append(LowRank(part.right, part.left, self.transposed * part.weights))
+        known = self.independent.forward.basis.rows
+        gain = self.independent.gain * np.sqrt(self.independent.ratios[0])
+        return square_outliers(known, [*parts, *updates], gain, self.symmetry, vectors)
+
+    def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
+        """Refuse: the singular values of a matrix with a symmetry are not known."""
+        raise ProgramError(f"{program_line()}: the singular values of a coupling with a symmetry are not known")
 
 
 class _Updates:
@@ -212,7 +266,7 @@ class Coupling:
         raise ProgramError(f"{program_line()}: a vector stands left of a coupling; write J.T @ x instead of x @ J")
 
     @property
-    def T(self) -> TransposedCoupling:  # noqa: N802 (the name that arrays have)
+    def T(self) -> TransposedCoupling:
         """The transposed coupling."""
         return TransposedCoupling(self)
 
@@ -234,11 +288,14 @@ class Coupling:
             If the shapes or groups do not fit.
         """
         self.net.note("add", self.rows.name, self.cols.name, isinstance(left, Coupling))
+        self._check_number(strength, "the strength of J.add")
         if isinstance(left, Coupling):
             self._add_coupling(left, float(strength), right)
             return
         lefts = self.net.as_rows(left, self.rows, "the left vector of J.add")
         rights = self.net.as_rows(right, self.cols, "the right vector of J.add")
+        self.net.check_finite(lefts, "the left vector of J.add")
+        self.net.check_finite(rights, "the right vector of J.add")
         if len(lefts) != len(rights):
             raise ProgramError(
                 f"{program_line()}: J.add was given {len(lefts)} left and {len(rights)} right inner columns; "
@@ -255,9 +312,73 @@ class Coupling:
     def scale(self, factor: float) -> None:
         """Multiply the whole matrix, updates included, by a number (weight decay)."""
         self.net.note("scale", self.rows.name, self.cols.name)
+        self._check_number(factor, "the factor of J.scale")
         self.matrix.scale(float(factor))
         for strengths in self._strengths.values():
             strengths *= float(factor)
+
+    def _check_number(self, value: Any, word: str) -> None:
+        if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiu":
+            raise ProgramError(f"{program_line()}: {word} must be a number, not {shown(value)}")
+        self.net.check_finite(np.full((1, 1), value, float), word)
+
+    def outlier_eigenvalues(self, *vectors: Any) -> Outliers:
+        """Return the eigenvalues of a square coupling beyond its bulk, by decreasing modulus.
+
+        Parameters
+        ----------
+        *vectors : (sites,) arrays
+            Site vectors v whose squared overlaps (u.v)^2 / (|u|^2 |v|^2) with the eigenvectors u are wanted.
+
+        Returns
+        -------
+        Outliers
+            ``values`` and ``overlaps``; ``net.record(t, outliers=J.outlier_eigenvalues())`` records the values with
+            the dimension ``outlier``, NaN where a replica has fewer.
+
+        Raises
+        ------
+        ProgramError
+            If the coupling joins two groups.
+        """
+        if self.rows is not self.cols:
+            raise ProgramError(f"{program_line()}: a coupling between two groups has singular values, not eigenvalues")
+        self.net.note("outlier_eigenvalues", self.rows.name, len(vectors))
+        return self.matrix.eigenvalues(self._low_rank(), self._sites(vectors, self.rows))
+
+    def outlier_singular_values(self, left: Any = (), right: Any = ()) -> Outliers:
+        """Return the singular values of the coupling beyond its bulk, in decreasing order.
+
+        They are those of the coupling itself (entries of variance gain^2/N); the z of eqs. (108)-(111) are their
+        squares over the ratio of the columns.
+
+        Parameters
+        ----------
+        left, right : sequences of (sites,) arrays
+            Site vectors of the rows' and the columns' group whose squared overlaps with the singular vectors are
+            wanted; those with the left ones come first.
+
+        Returns
+        -------
+        Outliers
+            See `outlier_eigenvalues`.
+        """
+        self.net.note("outlier_singular_values", self.rows.name, self.cols.name, len(left), len(right))
+        given = self._sites(left, self.rows), self._sites(right, self.cols)
+        return self.matrix.singular_values(self._low_rank(), *given)
+
+    def _low_rank(self) -> list[LowRank]:
+        """Updates as an operator on site vectors of average square 1, without the twins."""
+        parts = []
+        for updates, strengths in self._strengths.items():
+            left = updates.left.rows[: len(strengths), : self.rows.size]
+            right = updates.right.rows[: len(strengths), : self.cols.size]
+            parts.append(LowRank(left, right, self.cols.ratio * strengths))
+        return parts
+
+    def _sites(self, vectors: Any, group: Group) -> Rows:
+        rows = [self.net.as_rows(vector, group, "a vector to overlap with outliers") for vector in vectors]
+        return np.concatenate([np.empty((0, group.rows)), *rows])[:, : group.size]
 
     def _add_coupling(self, other: Coupling, strength: float, right: Any) -> None:
         if right is not None or other.gain != 0 or (other.rows, other.cols) != (self.rows, self.cols):
@@ -311,6 +432,6 @@ class TransposedCoupling:
         raise ProgramError(f"{program_line()}: a vector stands left of a coupling; write J @ y instead of y @ J.T")
 
     @property
-    def T(self) -> Coupling:  # noqa: N802 (the name that arrays have)
+    def T(self) -> Coupling:
         """The coupling itself."""
         return self._coupling

@@ -50,7 +50,7 @@ class Draws(ABC):
 
     def raw(self, count: int) -> Rows:
         """Return independent standard normal vectors, (count, size)."""
-        return self.generator.standard_normal((count, self.size), self.dtype)  # type: ignore[arg-type]
+        return self.generator.standard_normal((count, self.size), self.dtype)
 
     @abstractmethod
     def normal(self, count: int) -> Rows:
@@ -82,7 +82,7 @@ class PlainDraws(Draws):
 
     def uniform(self, count: int) -> Rows:
         """Return independent uniform numbers in [0, 1), (count, size)."""
-        return self.generator.random((count, self.size), self.dtype)  # type: ignore[arg-type]
+        return self.generator.random((count, self.size), self.dtype)
 
     def images(self, count: int, into: History, off: History) -> None:
         """Append normals projected off ``off``: the exact conditional law of the rest of a Gaussian matrix."""
@@ -128,7 +128,7 @@ class MatchedDraws(Draws):
         return self._draw(count, self._own)
 
     def uniform(self, count: int) -> Rows:
-        """Return stratified uniform numbers, (count, size): one in each of ``size`` equal intervals, in random order."""
+        """Return stratified uniform numbers, (count, size): one in each of ``size`` intervals, in random order."""
         strata = np.stack([self.generator.permutation(self.size) for _ in range(count)])
         rows = ((strata + self.generator.random((count, self.size))) / self.size).astype(self.dtype)
         self.see(rows)

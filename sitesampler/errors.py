@@ -61,6 +61,15 @@ def listing(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
+def shown(value: Any) -> str:
+    """Return a value as it stands in a sentence: itself where it is short, else what it is."""
+    text = repr(value)
+    shape = getattr(value, "shape", ())
+    if shape:
+        return f"an array of shape {shape}"
+    return text if len(text) <= 40 and "\n" not in text and " object at 0x" not in text else f"a {type(value).__name__}"
+
+
 def _is_program(filename: str) -> bool:
     return filename.startswith(_MODELS) or not filename.startswith(_PACKAGE)
 

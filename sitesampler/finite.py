@@ -18,6 +18,7 @@ from sitesampler.network import Group, Network
 from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Script
 from sitesampler.records import Recorder
+from sitesampler.spectrum import LowRank, Outliers, dense_eigenvalues, dense_singular_values
 from sitesampler.tensor import RESPONSE_NAME, spins
 from sitesampler.threads import Lanes
 
@@ -27,9 +28,12 @@ class DenseMatrix:
 
     Parameters
     ----------
-    rows, cols : int
-    variance : float
-        Variance of the entries.
+    size : int
+        N.
+    gain : float
+        The entries have variance gain^2/N.
+    ratios : (float, float)
+        Sizes of rows and columns over N.
     symmetry : float
         Correlation of the entries ij and ji; with symmetry 1 the diagonal has twice the variance (GOE).
     generator : numpy.random.Generator
@@ -37,13 +41,20 @@ class DenseMatrix:
     """
 
     def __init__(
-        self, rows: int, cols: int, variance: float, symmetry: float, generator: np.random.Generator, dtype: np.dtype
+        self,
+        size: int,
+        gain: float,
+        ratios: tuple[float, float],
+        symmetry: float,
+        generator: np.random.Generator,
+        dtype: np.dtype,
     ) -> None:
-        entries = np.zeros((rows, cols), dtype)
-        if variance:
-            generator.standard_normal(dtype=dtype, out=entries)  # type: ignore[call-overload]
-            entries *= np.sqrt(variance)
-        if symmetry and variance:
+        self.gain, self.ratios, self.symmetry = gain, ratios, symmetry
+        entries = np.zeros((round(ratios[0] * size), round(ratios[1] * size)), dtype)
+        if gain:
+            generator.standard_normal(dtype=dtype, out=entries)
+            entries *= gain / np.sqrt(size)
+        if symmetry and gain:
             plus, minus = np.sqrt(1 + symmetry) / 2, np.sqrt(1 - symmetry) / 2
             entries = (plus + minus) * entries + (plus - minus) * entries.T
         self.entries = entries
@@ -59,6 +70,23 @@ class DenseMatrix:
     def scale(self, factor: float) -> None:
         """Multiply the matrix by a number."""
         self.entries *= factor
+        self.gain *= factor
+
+    def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
+        """Return the outlier eigenvalues; see `dense_eigenvalues`."""
+        gain = abs(self.gain) * np.sqrt(self.ratios[0])
+        return dense_eigenvalues(self._with(updates), gain, self.symmetry, vectors)
+
+    def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
+        """Return the outlier singular values; see `dense_singular_values`."""
+        return dense_singular_values(self._with(updates), abs(self.gain), self.ratios, left, right)
+
+    def _with(self, updates: list[LowRank]) -> NDArray[np.floating]:
+        """Return the entries with updates that are kept as a list."""
+        total = self.entries
+        for part in updates:
+            total = total + (part.left.T * part.weights) @ part.right / part.right.shape[1]
+        return total
 
 
 class DenseTensor:
@@ -137,10 +165,9 @@ class FiniteNetwork(Network):
         return np.random.Generator(np.random.SFC64(self.seed.spawn(1)[0]))
 
     def _matrix(self, rows: Group, cols: Group, gain: float, symmetry: float) -> Matrix:
-        if self.matrix:
-            variance = gain**2 / self.size
-            return DenseMatrix(rows.size, cols.size, variance, symmetry, self._generator(), self.dtype)
         ratios = (rows.ratio, cols.ratio)
+        if self.matrix:
+            return DenseMatrix(self.size, gain, ratios, symmetry, self._generator(), self.dtype)
         independent = GaussianMatrix(rows.draws, cols.draws, ratios, gain, 0.0, self.order)
         return SymmetrisedMatrix(independent, symmetry) if symmetry else independent
 

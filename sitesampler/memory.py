@@ -24,8 +24,7 @@ def _groups_bytes(plan: Plan, sizes: list[int], itemsize: int, twins: bool, kept
         # A basis vector, its image, and what it adds to the directions that draws are matched against.
         vectors += 3 * min(copies * plan.products[index], _LIKELY_RANK) if bases else 0
         for name, record in plan.records.items():
-            if record.group == index:
-                vectors += plan.times.get(name, 0) * record.columns * record.layers
+            vectors += plan.times.get(name, 0) * record.columns * record.groups.count(index)
         total += vectors * size * itemsize
     return total
 
@@ -34,9 +33,9 @@ def _tables_bytes(plan: Plan) -> int:
     """Bytes of the two-time tables of one replica."""
     total = 0
     for name, record in plan.records.items():
-        if record.group is not None:
-            responses = 1 if plan.sources + plan.tensors else 0
-            total += (1 + responses) * 2 * 8 * record.layers * (plan.times.get(name, 0) * record.columns) ** 2
+        responses = 1 if plan.sources + plan.tensors else 0
+        layers = len(record.groups)
+        total += (1 + responses) * 2 * 8 * layers * (plan.times.get(name, 0) * record.columns) ** 2
     return total
 
 
@@ -50,7 +49,7 @@ def _refuse(needed: Callable[[int], int], size: int, replicas: int, at_once: int
         middle = (low + high) // 2
         low, high = (middle, high) if needed(middle) <= available else (low, middle)
     if low:
-        advice = f"a {word} of about {int(f'{low:.2g}'.split('e')[0]) if low < 10 else int(float(f'{low:.2g}'))} would fit"
+        advice = f"a {word} of about {int(float(f'{low:.2g}'))} would fit"
     else:
         advice = "thin the records with every= (the two-time tables alone do not fit)"
     raise OutOfMemory(

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sitesampler.coupling import Coupling, Matrix
 from sitesampler.draws import Draws
-from sitesampler.errors import NotFinite, ProgramError, program_line
+from sitesampler.errors import NotFinite, ProgramError, program_line, shown
 from sitesampler.history import History, Rows, mean_squares
 from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Script
@@ -26,6 +26,8 @@ from sitesampler.responses import SourceProbe
 
 #: Significant digits to which times are rounded, so that ``sel(time=50)`` finds the 50 that 1000 steps of 0.05 reach.
 _TIME_DIGITS = 12
+#: Dimensions of results, which no group can be called.
+_DIMENSIONS = ("time", "time_", "layer", "layer_", "input", "input_")
 
 
 class Group:
@@ -67,12 +69,15 @@ class Group:
         ProgramError
             If ``covariance`` is not a covariance matrix.
         """
+        _check_columns(k)
         if covariance is None:
             self.net.note("normal", self.name, k)
             return self._columns(self.draws.normal(k or 1), k)
         matrix = np.asarray(covariance, float)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T):
-            raise ProgramError(f"{program_line()}: covariance must be a symmetric matrix, not of shape {matrix.shape}")
+            raise ProgramError(
+                f"{program_line()}: covariance must be a symmetric matrix of numbers, not {matrix.tolist()}"
+            )
         if k not in (None, len(matrix)):
             raise ProgramError(f"{program_line()}: {k} inner columns do not fit a covariance of shape {matrix.shape}")
         values, vectors = np.linalg.eigh(matrix)
@@ -84,6 +89,7 @@ class Group:
 
     def uniform(self, k: int | None = None, *, low: float = 0.0, high: float = 1.0) -> NDArray[np.floating]:
         """Draw numbers uniform between ``low`` and ``high``, (sites,) or (sites, k)."""
+        _check_columns(k)
         self.net.note("uniform", self.name, k)
         return self._columns(low + (high - low) * self.draws.uniform(k or 1), k)
 
@@ -95,6 +101,7 @@ class Group:
         ProgramError
             If ``probability`` is not between 0 and 1.
         """
+        _check_columns(k)
         if not 0 <= probability <= 1:
             raise ProgramError(f"{program_line()}: a probability lies between 0 and 1, not at {probability}")
         self.net.note("bernoulli", self.name, k)
@@ -110,7 +117,10 @@ class Group:
         ProgramError
             If there is not one probability per option, or they do not add up to 1.
         """
+        _check_columns(k)
         values = np.asarray(options, self.draws.dtype).ravel()
+        if len(values) == 0:
+            raise ProgramError(f"{program_line()}: choice needs at least one option")
         weights = np.full(len(values), 1 / len(values)) if probabilities is None else np.asarray(probabilities, float)
         if weights.shape != values.shape or np.any(weights < 0) or not np.isclose(weights.sum(), 1):
             raise ProgramError(f"{program_line()}: choice needs one probability per option, adding up to 1")
@@ -128,7 +138,9 @@ class Group:
         """
         rows = np.atleast_1d(np.asarray(table, self.draws.dtype))
         if rows.ndim > 2 or len(rows) == 0:
-            raise ProgramError(f"{program_line()}: values takes a number, a list or a table, not shape {rows.shape}")
+            raise ProgramError(
+                f"{program_line()}: values takes a number, a list or a table, not an array of shape {rows.shape}"
+            )
         self.net.note("values", self.name, rows.shape[1:])
         dealt = rows[np.arange(self.size) * len(rows) // self.size]
         columns = np.ascontiguousarray(dealt.reshape(self.size, -1).T)
@@ -158,8 +170,13 @@ class Group:
             return rows, np.zeros(len(rows))
         base = rows[:, : self.size]
         squares = mean_squares(base)
-        unit = 8 * np.finfo(rows.dtype).eps / self.net.perturbation
-        return np.concatenate([base, self.differences(rows)]), np.concatenate([0 * squares, unit**2 * squares])
+        rounding = np.concatenate([0 * squares, self.twin_rounding**2 * squares])
+        return np.concatenate([base, self.differences(rows)]), rounding
+
+    @property
+    def twin_rounding(self) -> float:
+        """Rounding in a difference to the twins, per unit of perturbation and of the vector's own size."""
+        return 8 * float(np.finfo(self.draws.dtype).eps) / self.net.perturbation
 
     def differences(self, rows: Rows) -> Rows:
         """Return the differences of the twins to the sites per unit of perturbation, (k, size)."""
@@ -175,6 +192,18 @@ class Group:
     def _columns(self, rows: Rows, k: int | None) -> NDArray[np.floating]:
         full = np.ascontiguousarray(self.repeated(rows), self.draws.dtype)
         return full[0] if k is None else full.T
+
+
+def _check_columns(k: Any) -> None:
+    if k is not None and (isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1):
+        raise ProgramError(
+            f"{program_line()}: the number k of inner columns must be an integer above 0, not {shown(k)}"
+        )
+
+
+def _check_number(value: Any, word: str) -> None:
+    if isinstance(value, bool) or np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiu":
+        raise ProgramError(f"{program_line()}: {word} must be a number, not {shown(value)}")
 
 
 @dataclass
@@ -231,6 +260,9 @@ class Network(ABC):
         ProgramError
             If the ratio is not positive.
         """
+        _check_number(ratio, "the ratio of a group to N")
+        if not isinstance(name, str) or not name.isidentifier() or name in _DIMENSIONS:
+            raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a group; give it one like 'neuron'")
         if not (np.isfinite(ratio) and ratio > 0):
             raise ProgramError(f"{program_line()}: the ratio of a group to N must be positive, not {ratio}")
         self.note("sites", name, float(ratio))
@@ -261,8 +293,10 @@ class Network(ABC):
         """
         cols = rows if cols is None else cols
         for group in (rows, cols):
-            if not isinstance(group, Group):
-                raise ProgramError(f"{program_line()}: a coupling joins groups made by net.sites, not {group!r}")
+            self._check_group(group, "a coupling")
+        _check_number(gain, "the gain of a coupling")
+        if symmetry is not None:
+            _check_number(symmetry, "the symmetry of a coupling")
         if not np.isfinite(gain):
             raise ProgramError(f"{program_line()}: the gain of a coupling must be finite, not {gain}")
         if symmetry is not None and not -1 <= symmetry <= 1:
@@ -280,7 +314,9 @@ class Network(ABC):
         ProgramError
             If ``order`` is not an integer of at least 2.
         """
-        if int(order) != order or order < 2:
+        self._check_group(group, "a tensor coupling")
+        _check_number(order, "the order of a tensor coupling")
+        if not np.isfinite(order) or int(order) != order or order < 2:
             raise ProgramError(f"{program_line()}: the order of a tensor coupling is an integer above 1, not {order}")
         self.note("tensor_coupling", group.name, int(order))
         return self._tensor(group, int(order))
@@ -324,8 +360,12 @@ class Network(ABC):
         ProgramError
             If dt is not positive, or the duration is not a whole number of steps.
         """
+        _check_number(duration, "the duration of a clock")
+        _check_number(dt, "the time step of a clock")
         if not (dt > 0 and np.isfinite(dt) and np.isfinite(duration) and duration >= 0):
-            raise ProgramError(f"{program_line()}: a clock needs dt > 0 and duration >= 0, not {dt} and {duration}")
+            raise ProgramError(
+                f"{program_line()}: a clock needs a finite duration >= 0 and a finite dt > 0, not {duration} and {dt}"
+            )
         steps = round(duration / dt)
         if abs(steps * dt - duration) > 1e-6 * dt:
             raise ProgramError(f"{program_line()}: the duration {duration} is not a whole number of steps of {dt}")
@@ -341,8 +381,9 @@ class Network(ABC):
         return self._run(_Loop("layers", range(1, self._count(L, "layers") + 1), None))
 
     def _count(self, n: float, word: str) -> int:
-        if int(n) != n or n < 0:
-            raise ProgramError(f"{program_line()}: net.{word} takes a number that is an integer, not {n}")
+        _check_number(n, f"the number of {word}")
+        if not np.isfinite(n) or int(n) != n or n < 0:
+            raise ProgramError(f"{program_line()}: the number of {word} must be an integer of at least 0, not {n}")
         return int(n)
 
     def _run(self, loop: _Loop) -> Iterator[Any]:
@@ -371,7 +412,8 @@ class Network(ABC):
         k : int, optional
             Number of inner columns.
         name : str, optional
-            Needed where a program has several: the responses are R_h_<name>.
+            Needed where several act on one group: the responses are R_h_<name>.  Sources of different groups may share
+            a name.
         at : float or list of floats, optional
             Times of the loop at which to perturb; all recorded ones by default.  In a chaotic system the noise of the
             perturbations grows, so ask only for the times you need.
@@ -381,11 +423,23 @@ class Network(ABC):
         (sites,) or (sites, k) array
             In a ``clock`` loop the response is per unit time (divide by dt), in ``steps`` raw.
         """
+        self._check_group(group, "a source")
+        _check_columns(k)
+        if name is not None and not (isinstance(name, str) and name.isidentifier()):
+            raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a source; give it one like 'input'")
         self.note("source", group.name, k, name)
-        if name is None and self.plan.sources + self.plan.tensors > 1:
-            raise ProgramError(f"{program_line()}: the program has several sources; give each a name=")
+        if name is None and self.plan.fields.get(group.name, 0) > 1:
+            raise ProgramError(f"{program_line()}: several sources act on {group.name!r}; give each a name=")
         time = self.time
-        wanted = self.index % self.recorder.every == 0 if at is None else bool(np.any(np.isclose(at, time)))
+        if at is None:
+            wanted = self.index % self.recorder.every == 0
+        else:
+            times = self._loop("a source").values
+            for moment in np.ravel(at):
+                _check_number(moment, "a time of at=")
+                if not np.any(np.isclose(times, moment)):
+                    raise ProgramError(f"{program_line()}: at={moment} is not a time of the loop around the source")
+            wanted = bool(np.any(np.isclose(at, time)))
         full = self.perturbed(group, k, name, wanted)
         return full[0] if k is None else full.T
 
@@ -404,6 +458,10 @@ class Network(ABC):
         """Time step of the innermost loop, if it is a clock."""
         return self._loop("a source or a force").dt
 
+    def _check_group(self, group: Any, word: str) -> None:
+        if not isinstance(group, Group) or group.net is not self:
+            raise ProgramError(f"{program_line()}: {word} needs groups made by net.sites, not {shown(group)}")
+
     def _loop(self, word: str) -> _Loop:
         if not self._loops:
             raise ProgramError(f"{program_line()}: {word} belongs inside a loop over net.clock or net.steps")
@@ -416,7 +474,7 @@ class Network(ABC):
             return full
         probe = self._sources.get((group.name, name))
         if probe is None:
-            probe = SourceProbe(group.draws.history(), self.label(name), self.step, k)
+            probe = SourceProbe(group.draws.history(), self.label(group, name), self.step, k)
             self._sources[group.name, name] = probe
             self.recorder.add_probe(group.name, probe)
         field = group.draws.normal(k or 1)
@@ -424,9 +482,9 @@ class Network(ABC):
         full[:, group.size :] = self.perturbation * field
         return full
 
-    def label(self, name: str | None) -> str:
-        """Return what the name of a response ends with: nothing where the program has a single source."""
-        return "" if self.plan.sources + self.plan.tensors == 1 else f"_{name}"
+    def label(self, group: Group, name: str | None) -> str:
+        """Return what the name of a response ends with: nothing where a single source acts on the group."""
+        return "" if self.plan.fields[group.name] == 1 else f"_{name}"
 
     def record(self, t: float, **values: Any) -> None:
         """Keep what the result shows: site vectors, lists of them (layers), numbers and small arrays.
@@ -437,7 +495,8 @@ class Network(ABC):
             The time, step or layer of the loop; after the loop, that of a last record.
         **values
             Site vectors (two-time correlation, mean, kurtosis, response, a few trajectories), lists of site vectors
-            of one shape, numbers, one number per inner column, or ``(dims, array)`` as in xarray.
+            (layers, each of its own group if need be), numbers, one number per inner column, or ``(dims, array)`` as in
+            xarray.
         """
         self.note("record", tuple(values))
         self.recorder.record(self._position(t), values, self.groups)
@@ -446,10 +505,12 @@ class Network(ABC):
         for loop in reversed(self._loops):
             if loop.values[loop.index] == t:
                 return Position("layer" if loop.kind == "layers" else "time", loop.index, t, loop.dt)
-        loop = self._finished
-        if loop is not None and not self._loops:
-            return Position("layer" if loop.kind == "layers" else "time", len(loop.values), t, loop.dt)
-        raise ProgramError(f"{program_line()}: net.record was given {t!r}, which is not the time of a running loop")
+        last = self._finished
+        if last is not None and not self._loops:
+            return Position("layer" if last.kind == "layers" else "time", len(last.values), t, last.dt)
+        raise ProgramError(
+            f"{program_line()}: net.record was given {shown(t)}, which is not the time of a running loop"
+        )
 
     # --------------------------------------------------------------------------------------------- checks and the plan
     def note(self, *event: Any) -> None:
@@ -471,7 +532,7 @@ class Network(ABC):
             If it is not one.
         """
         array = np.asarray(x)
-        if array.ndim not in (1, 2) or len(array) != group.rows:
+        if array.ndim not in (1, 2) or len(array) != group.rows or array.dtype.kind not in "fiub":
             raise ProgramError(
                 f"{program_line()}: {word} must be a site vector of the group {group.name!r}, "
                 f"(sites,) or (sites, columns), not {self._what(array)}"
@@ -493,12 +554,17 @@ class Network(ABC):
         return False
 
     def _what(self, array: NDArray[Any]) -> str:
-        owners = [repr(g.name) for g in self.groups if array.ndim and len(array) == g.rows]
+        if array.ndim == 0:
+            return f"{array.item()!r}" if array.dtype.kind in "fiubcUS" else f"a {type(array.item()).__name__}"
+        if array.dtype.kind not in "fiub":
+            return f"an array of type {array.dtype}"
+        owners = [repr(g.name) for g in self.groups if array.ndim < 3 and len(array) == g.rows]
         return f"a vector of {' or '.join(owners)}" if owners else f"an array of shape {array.shape}"
 
     def _site_vector(self, x: ArrayLike, word: str) -> NDArray[np.floating]:
         array = np.asarray(x)
-        if array.ndim not in (1, 2) or all(len(array) != group.rows for group in self.groups):
+        known = array.ndim in (1, 2) and any(len(array) == group.rows for group in self.groups)
+        if not known or array.dtype.kind not in "fiub":
             raise ProgramError(f"{program_line()}: net.{word} takes a site vector, not {self._what(array)}")
         return array
 

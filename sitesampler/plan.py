@@ -13,12 +13,15 @@ from sitesampler.errors import ProgramError, program_line
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a program records under one name: its kind ("vector", "layers" or "number") and the group it lives on."""
+    """What a program records under one name: its kind ("vector", "layers" or "number") and the groups it lives on.
+
+    One group for a vector, one per layer for layers, none for a number; the shape leaves out sites and layers.
+    """
 
     kind: str
-    group: int | None = None
+    groups: tuple[int, ...] = ()
     columns: int = 1
-    layers: int = 1
+    shape: tuple[int, ...] = ()
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Plan:
         Every word that the program said, in order, without sizes of groups.
     sources, tensors : int
         How many different sources and tensor couplings there are.
+    fields : dict
+        How many of them act on each group, by its name.
     ratios : list of floats
         Sizes of its groups over N, in the order in which they were made.
     draws : list of ints
@@ -50,6 +55,7 @@ class Plan:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     sources: int = 0
     tensors: int = 0
+    fields: dict[str, int] = field(default_factory=dict)
     ratios: list[float] = field(default_factory=list)
     draws: list[int] = field(default_factory=list)
     products: list[int] = field(default_factory=list)

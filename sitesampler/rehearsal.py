@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from sitesampler.errors import NotFinite, ProgramError, SiteSamplerError, raised_line
-from sitesampler.finite import DenseMatrix, FiniteNetwork
+from sitesampler.coupling import Matrix
+from sitesampler.errors import NotFinite, OutOfMemory, ProgramError, SiteSamplerError, did_you_mean, raised_line
+from sitesampler.finite import FiniteNetwork
 from sitesampler.history import Rows
-from sitesampler.network import Group
+from sitesampler.network import Group, Network
 from sitesampler.plan import Plan, Script
 from sitesampler.records import Recorder
 from sitesampler.tensor import spins
@@ -37,16 +38,30 @@ def run_program(program: Program, net: Any, parameters: dict[str, Any]) -> None:
     ProgramError
         For an error of the program's own.
     """
-    filename = inspect.unwrap(program).__code__.co_filename if hasattr(program, "__code__") else ""
+    filename = _filename(program)
     try:
         with np.errstate(all="ignore"):
-            program(net, **parameters)
+            returned: Any = program(net, **parameters)  # type: ignore[func-returns-value]
+        if inspect.isgenerator(returned):
+            raise ProgramError("the program contains yield, so that nothing of it runs; it speaks to net and returns")
         net.script.finish()
     except SiteSamplerError:
         raise
-    except (ValueError, TypeError, IndexError, KeyError, AttributeError, ArithmeticError, NameError) as error:
+    except MemoryError as error:
+        raise OutOfMemory(f"{raised_line(error.__traceback__, filename)}: {error}") from error
+    except Exception as error:
         where = raised_line(error.__traceback__, filename)
+        if isinstance(error, AttributeError) and error.obj is net:
+            words = [word for word in dir(Network) if not word.startswith("_")]
+            raise ProgramError(f"{where}: net has no word {error.name!r}{did_you_mean(error.name, words)}") from None
         raise ProgramError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _filename(program: Any) -> str:
+    """Return the file that a program stands in, for functions, methods, partial ones and callable objects."""
+    program = inspect.unwrap(getattr(program, "func", program))
+    code = getattr(program, "__code__", getattr(getattr(type(program), "__call__", None), "__code__", None))
+    return code.co_filename if code is not None else ""
 
 
 def rehearse(program: Program, parameters: dict[str, Any], every: int = 1) -> Plan:
@@ -83,6 +98,9 @@ class _Rehearsal(FiniteNetwork):
         self.has_twins = False
         self._names: set[tuple[str, str | None]] = set()
 
+    def _count_field(self, group: Group) -> None:
+        self.plan.fields[group.name] = self.plan.fields.get(group.name, 0) + 1
+
     def _count_step(self) -> None:
         self.plan.steps += 1
 
@@ -103,12 +121,14 @@ class _Rehearsal(FiniteNetwork):
 
     def _tensor(self, group: Group, order: int) -> Any:
         self.plan.tensors += 1
+        self._count_field(group)
         return _SurrogateTensor(self, group, order)
 
     def perturbed(self, group: Group, k: int | None, name: str | None, wanted: bool) -> Rows:
         if (group.name, name) not in self._names:
             self._names.add((group.name, name))
             self.plan.sources += 1
+            self._count_field(group)
         if wanted:
             self.plan.draws[self.groups.index(group)] += k or 1
         return super().perturbed(group, k, name, wanted)
@@ -123,7 +143,7 @@ class _Rehearsal(FiniteNetwork):
         return super().absorb_matrix(matrix.matrix, other.matrix, strength)
 
     def check_finite(self, rows: Rows, word: str) -> None:
-        """A tiny network may diverge where the real one does not: only the inputs that no run can mend are refused."""
+        """Refuse only what no run can mend: a tiny network may diverge where the real one does not."""
         if not self._loops:
             try:
                 super().check_finite(rows, word)
@@ -152,7 +172,7 @@ class _CountingDraws:
 class _CountingMatrix:
     """A small real matrix that counts the vectors it is multiplied with."""
 
-    def __init__(self, matrix: DenseMatrix, products: list[int], sides: tuple[int, int]) -> None:
+    def __init__(self, matrix: Matrix, products: list[int], sides: tuple[int, int]) -> None:
         self.matrix, self._products, self._sides = matrix, products, sides
 
     def times(self, vectors: Rows, rounding: Any) -> Rows:
@@ -165,6 +185,12 @@ class _CountingMatrix:
 
     def scale(self, factor: float) -> None:
         self.matrix.scale(factor)
+
+    def eigenvalues(self, updates: Any, vectors: Rows) -> Any:
+        return self.matrix.eigenvalues(updates, vectors)
+
+    def singular_values(self, updates: Any, left: Rows, right: Rows) -> Any:
+        return self.matrix.singular_values(updates, left, right)
 
 
 class _SurrogateTensor:

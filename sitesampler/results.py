@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import InputError
-from sitesampler.records import Variable
+from sitesampler.labels import Variable, padded
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,16 +44,19 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any]) -> xr.Da
     import xarray as xr
 
     arrays: list[xr.DataArray] = []
-    for name in replicas[0]:
+    names = list(dict.fromkeys(name for replica in replicas for name in replica))
+    for name in names:
         copies = [replica[name] for replica in replicas if name in replica]
         first = max(copies, key=lambda copy: copy.values.size)
         if not first.sampled:
             arrays.append(_array(first, first.values, name))
             continue
-        values = np.stack([_padded(copy.values, first.values.shape) for copy in copies])
+        # Replicas may have ended early, or have fewer outliers.
+        shape = tuple(np.max([copy.values.shape for copy in copies], axis=0))
+        values = np.stack([padded(copy.values, shape) for copy in copies])
         mean, error = _mean_and_error(values)
         floor = np.max(np.stack([np.broadcast_to(copy.floor.max(initial=0.0), ()) for copy in copies]))
-        floor = first.floor if first.floor.shape == first.values.shape else floor
+        floor = first.floor if first.floor.shape == shape else floor
         error = np.hypot(error, np.broadcast_to(floor, error.shape))
         arrays.append(_array(first, mean, name))
         described = {"long_name": f"standard error of {first.attrs['long_name']}", "units": "1"}
@@ -73,16 +76,10 @@ def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = known.sum(0)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         mean = np.where(known, values, 0).sum(0) / count
-        spread = np.where(known, (values - mean) ** 2, 0).sum(0)
-        return mean, np.sqrt(spread / (count - 1) / count)
-
-
-def _padded(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    if values.shape == shape:
-        return values
-    padded = np.full(shape, np.nan)
-    padded[tuple(slice(n) for n in values.shape)] = values
-    return padded
+        # In units of the largest, so that the squares of what grew large do not overflow.
+        size = np.max(np.abs(values), axis=0, where=known, initial=np.finfo(float).tiny)
+        spread = np.where(known, np.abs((values - mean) / size) ** 2, 0).sum(0)
+        return mean, size * np.sqrt(spread / (count - 1) / count)
 
 
 def _array(variable: Variable, values: np.ndarray, name: str) -> xr.DataArray:
@@ -145,14 +142,16 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     shared = [str(name) for name in dataset.data_vars if name in reference and f"{name}{STDERR}" in dataset]
     shared = [name for name in shared if f"{name}{STDERR}" in reference]
     if not shared:
-        raise InputError("the two datasets share no variable with an error; compare takes results of sample or simulate")
+        raise InputError(
+            "the two datasets share no variable with an error; compare takes results of sample or simulate"
+        )
     left, right = xr.align(dataset, reference, join="inner")
     out = xr.Dataset()
     for name in shared:
         if left[name].size == 0:
             raise InputError(f"the two datasets have no coordinates of {name!r} in common; run both with the same dt")
         difference = left[name] - right[name]
-        error = np.hypot(left[name + STDERR], right[name + STDERR])
+        error: Any = np.hypot(left[name + STDERR], right[name + STDERR])
         long_name = dataset[name].attrs.get("long_name", name)
         out[name] = difference.assign_attrs(long_name=f"difference of {long_name}", units="1")
         out[name + STDERR] = error.assign_attrs(long_name=f"standard error of the difference of {long_name}", units="1")

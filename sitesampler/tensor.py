@@ -20,7 +20,7 @@ from sitesampler.responses import SteinProbe
 if TYPE_CHECKING:
     from sitesampler.network import Group, Network
 
-#: Ending of R_s_<name> where a program has sources besides the tensor's own field.
+#: Ending of R_s_<name> where sources act on the spins besides the tensor's own field.
 RESPONSE_NAME = "force"
 #: Remainders below this, relative to the vector, are lost to rounding in the incremental Cholesky factor.
 _SMALLEST_TOLERANCE = 1e-4
@@ -104,7 +104,7 @@ class TensorCoupling:
         self._factor[kept, :kept], self._factor[kept, kept] = row, np.sqrt(rest)
         self.kept.append(len(covariance) - 1)
         if self._probe is None:
-            self._probe = SteinProbe(self, self.net.label(RESPONSE_NAME), self.net.step)
+            self._probe = SteinProbe(self, self.net.label(self.group, RESPONSE_NAME), self.net.step)
             self.net.recorder.add_probe(self.group.name, self._probe)
         self._probe.append(self.net.time, self.net.index)
         self.group.draws.images(1, into=self.images, off=self.none)

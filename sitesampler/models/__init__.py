@@ -3,31 +3,43 @@
 Programs import NumPy and the named nonlinearities only, and speak to ``net`` alone: each runs in every world.
 """
 
+from sitesampler.models.deep_network import deep_network
 from sitesampler.models.deep_propagation import deep_propagation
+from sitesampler.models.evolving_spikes import evolving_spikes
 from sitesampler.models.goe_flow import goe_flow
+from sitesampler.models.random_features import random_features
 from sitesampler.models.random_rnn import random_rnn
 from sitesampler.models.random_rnn_lyapunov import random_rnn_lyapunov
 from sitesampler.models.regression_flow import regression_flow
 from sitesampler.models.spherical_pspin import spherical_pspin
+from sitesampler.models.spiked_wigner import spiked_wigner
 
 #: Names of the models.
 NAMES = (
+    "deep_network",
     "deep_propagation",
+    "evolving_spikes",
     "goe_flow",
+    "random_features",
     "random_rnn",
     "random_rnn_lyapunov",
     "regression_flow",
     "spherical_pspin",
+    "spiked_wigner",
 )
 
 __all__ = [
     "NAMES",
+    "deep_network",
     "deep_propagation",
+    "evolving_spikes",
     "goe_flow",
+    "random_features",
     "random_rnn",
     "random_rnn_lyapunov",
     "regression_flow",
     "spherical_pspin",
+    "spiked_wigner",
     "summary",
 ]
 

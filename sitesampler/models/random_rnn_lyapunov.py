@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sitesampler.nonlinearities import Nonlinearity, nonlinearity
+from sitesampler.nonlinearities import nonlinearity
 
 
 def random_rnn_lyapunov(
@@ -12,7 +12,7 @@ def random_rnn_lyapunov(
     *,
     g: float = 2.0,
     symmetry: float = 0.0,
-    phi: str | Nonlinearity = "tanh",
+    phi: Any = "tanh",
     dt: float = 0.05,
     duration: float = 100.0,
     transient: float = 20.0,

@@ -1,0 +1,66 @@
+"""Labelled arrays of one replica, and where in a program's loops they were recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitesampler.errors import ProgramError, program_line
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in its loops a program records: dimension, index and coordinate, and the time step of a clock."""
+
+    dim: str
+    index: int
+    coordinate: float
+    dt: float | None
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A labelled array of one replica.
+
+    Attributes
+    ----------
+    dims : tuple of str
+    values : array
+    coords : dict
+        Coordinates of the dimensions that have them.
+    floor : array
+        Error below which tolerance and rounding say nothing, broadcastable to the values.
+    attrs : dict
+    sampled : bool
+        Whether replicas estimate the same thing (trajectories do not).
+    """
+
+    dims: tuple[str, ...]
+    values: Array
+    coords: dict[str, Array]
+    floor: Array
+    attrs: dict[str, Any] = field(default_factory=dict)
+    sampled: bool = True
+
+
+def check_order(name: str, positions: list[Position], position: Position) -> None:
+    """Refuse to record the same name twice at one time, or backwards."""
+    if positions and not position.coordinate > positions[-1].coordinate:
+        raise ProgramError(
+            f"{program_line()}: {name!r} was recorded at {position.dim} {positions[-1].coordinate} before; it can be "
+            "recorded once at each, in their order"
+        )
+
+
+def padded(values: Array, shape: tuple[int, ...]) -> Array:
+    """Fill an array up with NaN to a shape."""
+    if values.shape == shape:
+        return values
+    full = np.full(shape, np.nan, values.dtype)
+    full[tuple(slice(n) for n in values.shape)] = values
+    return full

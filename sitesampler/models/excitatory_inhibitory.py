@@ -1,0 +1,35 @@
+"""Excitatory and inhibitory populations with random block couplings."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sitesampler.nonlinearities import nonlinearity
+
+
+def excitatory_inhibitory(
+    net: Any,
+    *,
+    gains: Sequence[Sequence[float]] = ((2.0, 3.0), (2.0, 3.0)),
+    means: Sequence[Sequence[float]] = ((10.0, -10.0), (10.0, -2.0)),
+    drive: Sequence[float] = (0.4, -4.0),
+    fraction: float = 0.8,
+    phi: str | Callable[..., Any] = "tanh",
+    dt: float = 0.1,
+    duration: float = 30.0,
+) -> None:
+    """Excitatory and inhibitory neurons, whose block couplings have means and gains of their own.
+
+    dh_a/dt = -h_a + drive_a + sum_b (means_ab <r_b> + J_ab r_b) for a, b = E, I, with rates r = (1 + phi(h))/2 and
+    entries of J_ab of variance gains_ab^2/N; the given fraction of the N neurons is excitatory.  h(0) ~ N(0, 1).  With
+    the default values both populations oscillate together, each neuron at a level of its own.  Records the vectors h_E and h_I, and the numbers rate_E and rate_I, averages over the populations.
+    """
+    phi = nonlinearity(phi)
+    groups = net.sites(fraction, name="excitatory"), net.sites(1 - fraction, name="inhibitory")
+    J = [[net.coupling(groups[a], groups[b], gain=gains[a][b]) for b in (0, 1)] for a in (0, 1)]
+    h = [group.normal() for group in groups]
+    for t in net.clock(duration, dt):
+        r = [(1 + phi(x)) / 2 for x in h]
+        rate = [net.mean(x) for x in r]
+        net.record(t, h_E=h[0], h_I=h[1], rate_E=rate[0], rate_I=rate[1])
+        for a in (0, 1):
+            h[a] = (1 - dt) * h[a] + dt * (drive[a] + sum(means[a][b] * rate[b] + J[a][b] @ r[b] for b in (0, 1)))

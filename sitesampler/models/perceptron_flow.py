@@ -1,0 +1,47 @@
+"""Teacher-student perceptron, trained by full-batch gradient descent."""
+
+from typing import Any
+
+import numpy as np
+
+#: Losses of the output h for the label y, with their derivatives by h.
+LOSSES = {
+    "logistic": (lambda h, y: np.logaddexp(0, -y * h), lambda h, y: -y / (1 + np.exp(y * h))),
+    "hinge": (lambda h, y: np.maximum(1 - y * h, 0) ** 2 / 2, lambda h, y: -y * np.maximum(1 - y * h, 0)),
+    "square": (lambda h, y: (h - y) ** 2 / 2, lambda h, y: h - y),
+}
+
+
+def perceptron_flow(
+    net: Any,
+    *,
+    alpha: float = 2.0,
+    loss: str = "logistic",
+    labels: str = "sign",
+    noise: float = 0.0,
+    decay: float = 0.0,
+    start: float = 0.0,
+    dt: float = 0.5,
+    duration: float = 20.0,
+) -> None:
+    """Perceptron that learns the labels of a teacher by gradient flow, on fixed data and with any loss.
+
+    Outputs h = Psi w/sqrt(N) on alpha N data; labels y = sign(u) or, with ``labels="linear"``, y = u, where
+    u = Psi w_*/sqrt(N) + noise and |w_*|^2 = N.  dw/dt = -(sqrt(N)/P) Psi^T loss'(h, y) - decay w, P = alpha N, with
+    the loss "logistic", "hinge" (squared) or "square"; w(0) ~ N(0, start^2).  Records the vectors w and h, and the
+    numbers overlap = <w_* w>, train_loss, train_error and test_error (the latter two: fractions of wrong signs).
+    """
+    value, slope = LOSSES[loss]
+    features, data = net.sites(name="feature"), net.sites(alpha, name="datum")
+    Psi = net.coupling(data, features)
+    teacher, w = features.normal(), start * features.normal()
+    u = Psi @ teacher + noise * data.normal()
+    y = np.sign(u) if labels == "sign" else u
+    for t in net.clock(duration, dt):
+        h = Psi @ w
+        norms = np.sqrt(net.overlap(w, w) * net.overlap(teacher, teacher))
+        overlap = net.overlap(teacher, w)
+        test_error = np.arccos(overlap / norms) / np.pi if norms > 0 else 0.5
+        errors = {"train_error": net.mean(y * h <= 0), "test_error": test_error}
+        net.record(t, w=w, h=h, overlap=overlap, train_loss=net.mean(value(h, y)), **errors)
+        w = w - dt * (Psi.T @ slope(h, y) / alpha + decay * w)

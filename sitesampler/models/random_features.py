@@ -1,0 +1,32 @@
+"""Random feature models, section 7 of the tutorial."""
+
+from typing import Any
+
+
+def random_features(
+    net: Any,
+    *,
+    width_ratio: float = 0.6,
+    data_ratio: float = 0.6,
+    noise: float = 0.2,
+    spectrum: Any = None,
+    dt: float = 0.05,
+    duration: float = 10.0,
+) -> None:
+    """Gradient flow of random features on random data: non-Hermitian dynamics, double descent (eqs. 70-74).
+
+    D modes with the eigenvalues ``spectrum`` (all 1 if None, else dealt to the modes in equal shares), N = width_ratio D
+    features and P = data_ratio D data.  h = w_* - A^T w / sqrt(N) follows dh/dt = -(A^T A/N)(Psi^T Psi/P) h, plus label
+    noise.  Records the vector h, and the numbers test_loss = sum_k spectrum_k h_k^2 / D + noise^2 and train_loss.
+    """
+    modes = net.sites(name="mode")
+    features, data = net.sites(width_ratio, name="feature"), net.sites(data_ratio, name="datum")
+    X, A = net.coupling(data, modes), net.coupling(features, modes)
+    scale = modes.values(1.0 if spectrum is None else spectrum) ** 0.5
+    h, label_noise = modes.normal(), noise * data.normal()
+    for t in net.clock(duration, dt):
+        errors = X @ (scale * h) + label_noise
+        test_loss = net.overlap(scale * h, scale * h) + noise**2
+        net.record(t, h=h, test_loss=test_loss, train_loss=net.overlap(errors, errors))
+        gradient = scale * (X.T @ errors) / data_ratio
+        h = h - dt / width_ratio * (A.T @ (A @ gradient))

@@ -1,0 +1,142 @@
+r"""Random network plus a low-rank structure, in discrete time (Mastrogiuseppe & Ostojic 2018, Neuron 99, 609).
+
+    h <- (1-dt) h + dt [ J phi(h) + sum_r m_r kappa_r ],     kappa_r = <n_r phi(h)> = overlap_r a_r <phi'(h)>
+
+a_r = <m_r h>. Given the m_r, h is Gaussian; `recursion` marches its two-time correlation and the a_r. At a fixed
+point kappa = a, so that <phi'(h)> = 1/overlap: `fixed_point`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from ..nonlinearities import Activation, nonlinearity
+from ._hermite import FloatArray
+from .excitatory_inhibitory import GaussianRows
+from .gaussian import average, slope_at_zero
+
+__all__ = ["LowRank", "fixed_point", "recursion"]
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """Order parameters at steps 0..L.
+
+    Attributes
+    ----------
+    time : ndarray, shape (L + 1,)
+    kappa, projection : ndarray, shape (L + 1, k)
+        <n_r phi(h)> and <m_r h> of each structure.
+    C_h, C_phi : ndarray, shape (L + 1, L + 1)
+    """
+
+    time: FloatArray
+    kappa: FloatArray
+    projection: FloatArray
+    C_h: FloatArray
+    C_phi: FloatArray
+
+
+def recursion(
+    g: float, overlap: ArrayLike, start: ArrayLike, phi: str | Activation = "tanh", *, dt: float, steps: int
+) -> LowRank:
+    """March the latent variables and the two-time correlations, exactly at this dt.
+
+    Parameters
+    ----------
+    g : float
+        Gain of the random couplings.
+    overlap, start : float or (k,) array_like
+        Of each structure: overlap of its vectors, and weight of m_r in h(0), to which a normal vector is added.
+    phi : str or callable
+        Smooth, odd or not.
+    dt : float
+    steps : int
+
+    Examples
+    --------
+    >>> result = recursion(0.8, 2.0, 0.3, dt=0.1, steps=20)
+    >>> f"{result.kappa[20, 0]:.6f} {result.C_h[20, 20]:.6f}"
+    '0.694054 0.818316'
+    """
+    overlaps = np.atleast_1d(np.asarray(overlap, dtype=np.float64))
+    function = nonlinearity(phi)
+    keep, size = 1 - dt, steps + 1
+    projection, kappa = np.zeros((size, overlaps.size)), np.zeros((size, overlaps.size))
+    projection[0] = start
+    # What is independent of the m_r: the initial noise, and the fields of J.
+    rest, of_h, of_phi = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
+    rest[0, 0] = 1.0
+    lags = np.subtract.outer(np.arange(size), np.arange(size))
+    response = np.where(lags > 0, keep ** np.maximum(lags - 1.0, 0.0), 0.0)
+    rows = GaussianRows(function, size)
+    for now in range(size):
+        upto = slice(0, now + 1)
+        of_h[now, upto] = of_h[upto, now] = rest[now, upto] + projection[upto] @ projection[now]
+        variance = float(of_h[now, now])
+        of_phi[now, upto] = of_phi[upto, now] = rows.row(0.0, of_h[now, upto])
+        kappa[now] = overlaps * projection[now] * _mean_slope(function, variance)
+        if now == steps:
+            break
+        projection[now + 1] = keep * projection[now] + dt * kappa[now]
+        noise = g**2 * of_phi[now, upto]
+        field = dt * response[upto, upto] @ noise
+        rest[now + 1, upto] = rest[upto, now + 1] = keep * rest[now, upto] + dt * field
+        rest[now + 1, now + 1] = keep**2 * rest[now, now] + 2 * dt * keep * field[now] + dt**2 * noise[now]
+    time = np.asarray(dt * np.arange(size), dtype=np.float64)
+    return LowRank(time=time, kappa=kappa, projection=projection, C_h=of_h, C_phi=of_phi)
+
+
+def fixed_point(g: float, overlap: float, phi: str | Activation = "tanh") -> tuple[float, float]:
+    """Return kappa >= 0 and the variance of h at the heterogeneous fixed point of a single structure.
+
+    <phi'(h)> = 1/overlap sets the variance of h, and variance = kappa^2 + g^2 <phi(h)^2>. Without such a kappa, when
+    the overlap is too small, the fixed point is silent: (0, 0) while g < 1/phi'(0).
+
+    Parameters
+    ----------
+    g, overlap : float
+    phi : str or callable
+        Odd and saturating, its slope largest at zero.
+
+    Raises
+    ------
+    ValueError
+        If no fixed point is stable against fluctuations: g^2 <phi'^2> must be below 1.
+
+    Examples
+    --------
+    >>> kappa, variance = fixed_point(0.8, 2.0)
+    >>> f"{kappa:.6f} {variance:.6f}"
+    '1.208720 1.781617'
+    """
+    function = nonlinearity(phi)
+    kappa, variance = 0.0, 0.0
+    if overlap * slope_at_zero(function) > 1:
+        top = 1.0
+        while overlap * _mean_slope(function, top) > 1:
+            top *= 2
+        variance = float(brentq(lambda v: overlap * _mean_slope(function, v) - 1, 0.0, top, xtol=1e-14))
+        square = variance - g**2 * float(average(lambda h: function(h) ** 2, variance))
+        kappa, variance = (np.sqrt(square), variance) if square > 0 else (0.0, 0.0)
+    slopes = _numerical_slope(function)
+    if g**2 * float(average(lambda h: slopes(h) ** 2, variance)) >= 1:
+        raise ValueError("activity fluctuates: no fixed point is stable here; see recursion.")
+    return float(kappa), variance
+
+
+def _mean_slope(function: Activation, variance: float) -> float:
+    """Return <phi'(h)> = <h phi(h)>/<h^2>."""
+    if variance == 0:
+        return slope_at_zero(function)
+    return float(average(lambda h: h * function(h), variance)) / variance
+
+
+def _numerical_slope(function: Activation) -> Activation:
+    derivative = getattr(function, "derivative", None)
+    step = 1e-5
+    return derivative or (lambda h: (function(h + step) - function(h - step)) / (2 * step))
