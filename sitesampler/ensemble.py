@@ -1,6 +1,6 @@
 """The single-site world: groups are populations of independent single-site trajectories, N is infinite.
 
-Nothing but the choice of rules stands here: matched draws, and couplings in their cavity form (``coupling.py``,
+Nothing but the choice of rules stands here: matched draws, and couplings in their cavity form (``matrix.py``,
 ``tensor.py``) with order parameters from the population.
 """
 
@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from sitesampler.coupling import GaussianMatrix, Matrix
 from sitesampler.draws import MatchedDraws
-from sitesampler.network import Group, Network
+from sitesampler.groups import Group
+from sitesampler.matrix import GaussianMatrix, Matrix
+from sitesampler.network import Network
 from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Script
 from sitesampler.records import Recorder

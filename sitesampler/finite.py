@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitesampler.coupling import GaussianMatrix, Matrix, SymmetrisedMatrix
 from sitesampler.draws import PlainDraws
 from sitesampler.errors import ProgramError, program_line
+from sitesampler.groups import Group
 from sitesampler.history import Rows
-from sitesampler.network import Group, Network
+from sitesampler.labels import FORCE
+from sitesampler.matrix import GaussianMatrix, Matrix, SymmetrisedMatrix
+from sitesampler.network import Network
 from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Script
 from sitesampler.records import Recorder
 from sitesampler.spectrum import LowRank, Outliers, dense_eigenvalues, dense_singular_values
-from sitesampler.tensor import RESPONSE_NAME, spins
+from sitesampler.tensor import spins
 from sitesampler.threads import Lanes
 
 
@@ -107,7 +109,7 @@ class DenseTensor:
         parts = [everything[0, start : start + group.size] for start in range(0, group.rows, group.size)]
         field = np.concatenate([self._contract(part) for part in parts]).astype(self.net.dtype, copy=False)
         wanted = self.net.index % self.net.recorder.every == 0
-        return field + self.net.perturbed(group, None, RESPONSE_NAME, wanted)[0]
+        return field + self.net.perturbed(group, None, FORCE, wanted)[0]
 
     def _contract(self, spins: Rows) -> Rows:
         contracted = self.entries

@@ -12,6 +12,9 @@ from sitesampler.errors import ProgramError, program_line
 
 Array = NDArray[Any]
 
+#: Ending of R_s_<name> for the field of a tensor coupling, where other sources act on the spins too.
+FORCE = "force"
+
 
 @dataclass(frozen=True)
 class Position:

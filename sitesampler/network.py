@@ -1,8 +1,8 @@
-"""The vocabulary of a site program, and what all worlds share: groups, loops, sources, records.
+"""The vocabulary of a site program, and what all worlds share: loops, sources, records.
 
 A program speaks to a `Network`.  The worlds behind it differ in how many sites a group has, in its draws, and in what
-a coupling is: ``ensemble.py`` (N = infinity) and ``finite.py``.  The physics of products is in ``coupling.py`` and
-``tensor.py``; what becomes of the records is in ``records.py``.
+a coupling is: ``ensemble.py`` (N = infinity) and ``finite.py``.  Groups of sites are in ``groups.py``, the physics of
+products is in ``matrix.py`` and ``tensor.py``, and what becomes of the records in ``records.py``.
 """
 
 from __future__ import annotations
@@ -15,195 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitesampler.coupling import Coupling, Matrix
-from sitesampler.draws import Draws
+from sitesampler.coupling import Coupling
 from sitesampler.errors import NotFinite, ProgramError, program_line, shown
-from sitesampler.history import History, Rows, mean_squares
+from sitesampler.groups import Group, check_columns, check_number
+from sitesampler.history import Rows
+from sitesampler.labels import FORCE, Position
+from sitesampler.matrix import Matrix
 from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Script
-from sitesampler.records import Position, Recorder
+from sitesampler.records import Recorder
 from sitesampler.responses import SourceProbe
 
 #: Significant digits to which times are rounded, so that ``sel(time=50)`` finds the 50 that 1000 steps of 0.05 reach.
 _TIME_DIGITS = 12
 #: Dimensions of results, which no group can be called.
 _DIMENSIONS = ("time", "time_", "layer", "layer_", "input", "input_")
-
-
-class Group:
-    """Sites of one kind: neurons, features, data points.
-
-    Made by ``net.sites``; the program draws one random number per site from it.  A site vector is a NumPy array whose
-    first axis runs over the sites; further columns are inner ones, one per input for example.
-
-    Parameters
-    ----------
-    net : Network
-        The world it lives in.
-    name : str
-        Dimension of its trajectories in the result.
-    ratio : float
-        Its size over N.
-    draws : Draws
-        Its random vectors.
-    """
-
-    def __init__(self, net: Network, name: str, ratio: float, draws: Draws) -> None:
-        self.net, self.name, self.ratio, self.draws = net, name, ratio, draws
-        self.size = draws.size
-        # With a source in the program every site vector has a second copy of its rows, the perturbed twin.
-        self.rows = 2 * self.size if net.has_twins else self.size
-
-    def normal(self, k: int | None = None, *, covariance: ArrayLike | None = None) -> NDArray[np.floating]:
-        """Draw standard normal numbers, (sites,) or (sites, k).
-
-        Parameters
-        ----------
-        k : int, optional
-            Number of inner columns.
-        covariance : (k, k) array, optional
-            Covariance of the inner columns, symmetric and positive semidefinite.
-
-        Raises
-        ------
-        ProgramError
-            If ``covariance`` is not a covariance matrix.
-        """
-        _check_columns(k)
-        if covariance is None:
-            self.net.note("normal", self.name, k)
-            return self._columns(self.draws.normal(k or 1), k)
-        matrix = np.asarray(covariance, float)
-        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T):
-            raise ProgramError(
-                f"{program_line()}: covariance must be a symmetric matrix of numbers, not {matrix.tolist()}"
-            )
-        if k not in (None, len(matrix)):
-            raise ProgramError(f"{program_line()}: {k} inner columns do not fit a covariance of shape {matrix.shape}")
-        values, vectors = np.linalg.eigh(matrix)
-        if values[0] < -1e-10 * max(values[-1], 1e-300):
-            raise ProgramError(f"{program_line()}: covariance has the negative eigenvalue {values[0]:.3g}")
-        self.net.note("normal", self.name, len(matrix))
-        root = (vectors * np.sqrt(np.maximum(values, 0))).astype(self.draws.dtype)
-        return self._columns(root @ self.draws.normal(len(matrix)), len(matrix))
-
-    def uniform(self, k: int | None = None, *, low: float = 0.0, high: float = 1.0) -> NDArray[np.floating]:
-        """Draw numbers uniform between ``low`` and ``high``, (sites,) or (sites, k)."""
-        _check_columns(k)
-        self.net.note("uniform", self.name, k)
-        return self._columns(low + (high - low) * self.draws.uniform(k or 1), k)
-
-    def bernoulli(self, probability: float, k: int | None = None) -> NDArray[np.floating]:
-        """Draw ones with the given probability, else zeros, (sites,) or (sites, k).
-
-        Raises
-        ------
-        ProgramError
-            If ``probability`` is not between 0 and 1.
-        """
-        _check_columns(k)
-        if not 0 <= probability <= 1:
-            raise ProgramError(f"{program_line()}: a probability lies between 0 and 1, not at {probability}")
-        self.net.note("bernoulli", self.name, k)
-        return self._columns((self.draws.uniform(k or 1) < probability).astype(self.draws.dtype), k)
-
-    def choice(
-        self, options: ArrayLike, k: int | None = None, *, probabilities: ArrayLike | None = None
-    ) -> NDArray[np.floating]:
-        """Draw one of the options for each site, equally likely unless ``probabilities`` says otherwise.
-
-        Raises
-        ------
-        ProgramError
-            If there is not one probability per option, or they do not add up to 1.
-        """
-        _check_columns(k)
-        values = np.asarray(options, self.draws.dtype).ravel()
-        if len(values) == 0:
-            raise ProgramError(f"{program_line()}: choice needs at least one option")
-        weights = np.full(len(values), 1 / len(values)) if probabilities is None else np.asarray(probabilities, float)
-        if weights.shape != values.shape or np.any(weights < 0) or not np.isclose(weights.sum(), 1):
-            raise ProgramError(f"{program_line()}: choice needs one probability per option, adding up to 1")
-        self.net.note("choice", self.name, k)
-        edges = np.cumsum(weights)[:-1]
-        return self._columns(values[np.searchsorted(edges, self.draws.uniform(k or 1), side="right")], k)
-
-    def values(self, table: ArrayLike) -> NDArray[np.floating]:
-        """Deal given values to the sites, in equal shares: a spectrum of modes, labels, a constant.
-
-        Parameters
-        ----------
-        table : float, (n,) array or (n, k) array
-            Site i of S gets row ``floor(i n / S)``, so that tables of the same length stay paired.
-        """
-        rows = np.atleast_1d(np.asarray(table, self.draws.dtype))
-        if rows.ndim > 2 or len(rows) == 0:
-            raise ProgramError(
-                f"{program_line()}: values takes a number, a list or a table, not an array of shape {rows.shape}"
-            )
-        self.net.note("values", self.name, rows.shape[1:])
-        dealt = rows[np.arange(self.size) * len(rows) // self.size]
-        columns = np.ascontiguousarray(dealt.reshape(self.size, -1).T)
-        if len(rows) > 1:
-            self.draws.see(columns)
-        return self._columns(columns, None if rows.ndim == 1 else rows.shape[1])
-
-    def history(self) -> History:
-        """Return an empty table of site vectors of this group, whose averages leave the twins out."""
-        return History(self.rows, self.draws.dtype, self.draws.lanes, averaged=self.size)
-
-    def repeated(self, rows: Rows) -> Rows:
-        """Give the twins what the sites have: (k, size) -> (k, rows)."""
-        return np.concatenate([rows, rows], axis=1) if self.rows > self.size else rows
-
-    def with_differences(self, rows: Rows) -> tuple[Rows, NDArray[np.float64]]:
-        """Split site vectors, (k, rows), into what a matrix is to be multiplied with, and the rounding in it.
-
-        Returns
-        -------
-        vectors : (k, size) or (2 k, size) array
-            The vectors, and the differences to their twins per unit of perturbation.
-        rounding : (k,) or (2 k,) array
-            Squared norm, per site, of the rounding in each.
-        """
-        if self.rows == self.size:
-            return rows, np.zeros(len(rows))
-        base = rows[:, : self.size]
-        squares = mean_squares(base)
-        rounding = np.concatenate([0 * squares, self.twin_rounding**2 * squares])
-        return np.concatenate([base, self.differences(rows)]), rounding
-
-    @property
-    def twin_rounding(self) -> float:
-        """Rounding in a difference to the twins, per unit of perturbation and of the vector's own size."""
-        return 8 * float(np.finfo(self.draws.dtype).eps) / self.net.perturbation
-
-    def differences(self, rows: Rows) -> Rows:
-        """Return the differences of the twins to the sites per unit of perturbation, (k, size)."""
-        return (rows[:, self.size :] - rows[:, : self.size]) / rows.dtype.type(self.net.perturbation)
-
-    def with_twins(self, fields: Rows) -> Rows:
-        """Undo `with_differences` for the fields that came of it: (2 k, size) -> (k, rows)."""
-        if self.rows == self.size:
-            return fields
-        base, differences = np.split(fields, 2)
-        return np.concatenate([base, base + fields.dtype.type(self.net.perturbation) * differences], axis=1)
-
-    def _columns(self, rows: Rows, k: int | None) -> NDArray[np.floating]:
-        full = np.ascontiguousarray(self.repeated(rows), self.draws.dtype)
-        return full[0] if k is None else full.T
-
-
-def _check_columns(k: Any) -> None:
-    if k is not None and (isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1):
-        raise ProgramError(
-            f"{program_line()}: the number k of inner columns must be an integer above 0, not {shown(k)}"
-        )
-
-
-def _check_number(value: Any, word: str) -> None:
-    if isinstance(value, bool) or np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiu":
-        raise ProgramError(f"{program_line()}: {word} must be a number, not {shown(value)}")
 
 
 @dataclass
@@ -260,7 +86,7 @@ class Network(ABC):
         ProgramError
             If the ratio is not positive.
         """
-        _check_number(ratio, "the ratio of a group to N")
+        check_number(ratio, "the ratio of a group to N")
         if not isinstance(name, str) or not name.isidentifier() or name in _DIMENSIONS:
             raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a group; give it one like 'neuron'")
         if not (np.isfinite(ratio) and ratio > 0):
@@ -294,9 +120,9 @@ class Network(ABC):
         cols = rows if cols is None else cols
         for group in (rows, cols):
             self._check_group(group, "a coupling")
-        _check_number(gain, "the gain of a coupling")
+        check_number(gain, "the gain of a coupling")
         if symmetry is not None:
-            _check_number(symmetry, "the symmetry of a coupling")
+            check_number(symmetry, "the symmetry of a coupling")
         if not np.isfinite(gain):
             raise ProgramError(f"{program_line()}: the gain of a coupling must be finite, not {gain}")
         if symmetry is not None and not -1 <= symmetry <= 1:
@@ -315,7 +141,7 @@ class Network(ABC):
             If ``order`` is not an integer of at least 2.
         """
         self._check_group(group, "a tensor coupling")
-        _check_number(order, "the order of a tensor coupling")
+        check_number(order, "the order of a tensor coupling")
         if not np.isfinite(order) or int(order) != order or order < 2:
             raise ProgramError(f"{program_line()}: the order of a tensor coupling is an integer above 1, not {order}")
         self.note("tensor_coupling", group.name, int(order))
@@ -360,8 +186,8 @@ class Network(ABC):
         ProgramError
             If dt is not positive, or the duration is not a whole number of steps.
         """
-        _check_number(duration, "the duration of a clock")
-        _check_number(dt, "the time step of a clock")
+        check_number(duration, "the duration of a clock")
+        check_number(dt, "the time step of a clock")
         if not (dt > 0 and np.isfinite(dt) and np.isfinite(duration) and duration >= 0):
             raise ProgramError(
                 f"{program_line()}: a clock needs a finite duration >= 0 and a finite dt > 0, not {duration} and {dt}"
@@ -381,7 +207,7 @@ class Network(ABC):
         return self._run(_Loop("layers", range(1, self._count(L, "layers") + 1), None))
 
     def _count(self, n: float, word: str) -> int:
-        _check_number(n, f"the number of {word}")
+        check_number(n, f"the number of {word}")
         if not np.isfinite(n) or int(n) != n or n < 0:
             raise ProgramError(f"{program_line()}: the number of {word} must be an integer of at least 0, not {n}")
         return int(n)
@@ -424,7 +250,7 @@ class Network(ABC):
             In a ``clock`` loop the response is per unit time (divide by dt), in ``steps`` raw.
         """
         self._check_group(group, "a source")
-        _check_columns(k)
+        check_columns(k)
         if name is not None and not (isinstance(name, str) and name.isidentifier()):
             raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a source; give it one like 'input'")
         self.note("source", group.name, k, name)
@@ -436,7 +262,7 @@ class Network(ABC):
         else:
             times = self._loop("a source").values
             for moment in np.ravel(at):
-                _check_number(moment, "a time of at=")
+                check_number(moment, "a time of at=")
                 if not np.any(np.isclose(times, moment)):
                     raise ProgramError(f"{program_line()}: at={moment} is not a time of the loop around the source")
             wanted = bool(np.any(np.isclose(at, time)))
@@ -483,8 +309,13 @@ class Network(ABC):
         return full
 
     def label(self, group: Group, name: str | None) -> str:
-        """Return what the name of a response ends with: nothing where a single source acts on the group."""
-        return "" if self.plan.fields[group.name] == 1 else f"_{name}"
+        """Return what the name of a response ends with: the source's name, where the program has several sources.
+
+        The field of a tensor coupling has no name of the user's; it gets one only where other sources act on its group.
+        """
+        alone = self.plan.fields.get(group.name, 1) == 1
+        several = self.plan.sources + self.plan.tensors > 1
+        return f"_{name}" if several and name is not None and not (alone and name == FORCE) else ""
 
     def record(self, t: float, **values: Any) -> None:
         """Keep what the result shows: site vectors, lists of them (layers), numbers and small arrays.

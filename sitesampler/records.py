@@ -21,7 +21,7 @@ from sitesampler.vector_records import VectorRecord
 OUTLIER = "outlier"
 
 if TYPE_CHECKING:
-    from sitesampler.network import Group
+    from sitesampler.groups import Group
 
 
 class Recorder:
@@ -97,8 +97,8 @@ class Recorder:
             array = np.asarray(value[1] if isinstance(value, tuple) and len(value) == 2 else value)
             if array.dtype.kind not in "fiubc" or (array.size == 0 and -1 not in _number_shape(value)):
                 raise ProgramError(
-                    f"{program_line()}: {name!r} must be a site vector, a list of them, a number or a small array to be "
-                    f"recorded, not {shown(value)}"
+                    f"{program_line()}: {name!r} must be a site vector, a list of them, a number or a small array "
+                    f"to be recorded, not {shown(value)}"
                 )
             kind = Recorded("number", shape=_number_shape(value))
         else:
@@ -222,4 +222,6 @@ class _NumberRecord:
         values = np.stack([padded(array, longest) for array in self.values])
         scale = np.nanmax(np.abs(values), initial=0.0) if not np.all(np.isnan(values)) else 0.0
         attrs = {"long_name": name.replace("_", " "), "units": "1"}
-        return {name: Variable((dim, *self.dims), values, {dim: coordinate}, np.asarray(floor * scale), attrs)}
+        # Most are quadratic in site vectors: the error of a vector is relative to the largest, its own size the factor.
+        floors = floor * np.sqrt(np.abs(values) * scale)
+        return {name: Variable((dim, *self.dims), values, {dim: coordinate}, floors, attrs)}

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from sitesampler.coupling import Matrix
 from sitesampler.errors import NotFinite, OutOfMemory, ProgramError, SiteSamplerError, did_you_mean, raised_line
 from sitesampler.finite import FiniteNetwork
+from sitesampler.groups import Group
 from sitesampler.history import Rows
-from sitesampler.network import Group, Network
+from sitesampler.matrix import Matrix
+from sitesampler.network import Network
 from sitesampler.plan import Plan, Script
 from sitesampler.records import Recorder
 from sitesampler.tensor import spins
@@ -51,7 +52,7 @@ def run_program(program: Program, net: Any, parameters: dict[str, Any]) -> None:
         raise OutOfMemory(f"{raised_line(error.__traceback__, filename)}: {error}") from error
     except Exception as error:
         where = raised_line(error.__traceback__, filename)
-        if isinstance(error, AttributeError) and error.obj is net:
+        if isinstance(error, AttributeError) and error.obj is net and error.name:
             words = [word for word in dir(Network) if not word.startswith("_")]
             raise ProgramError(f"{where}: net has no word {error.name!r}{did_you_mean(error.name, words)}") from None
         raise ProgramError(f"{where}: {type(error).__name__}: {error}") from error
@@ -60,7 +61,8 @@ def run_program(program: Program, net: Any, parameters: dict[str, Any]) -> None:
 def _filename(program: Any) -> str:
     """Return the file that a program stands in, for functions, methods, partial ones and callable objects."""
     program = inspect.unwrap(getattr(program, "func", program))
-    code = getattr(program, "__code__", getattr(getattr(type(program), "__call__", None), "__code__", None))
+    made = program if hasattr(program, "__code__") else getattr(type(program), "__call__", None)  # noqa: B004
+    code = getattr(made, "__code__", None)
     return code.co_filename if code is not None else ""
 
 

@@ -18,10 +18,10 @@ from sitesampler import memory
 from sitesampler.ensemble import SiteEnsemble
 from sitesampler.errors import InputError, NotFinite, PopulationTooSmall, did_you_mean, listing
 from sitesampler.finite import FiniteNetwork
+from sitesampler.labels import Variable
 from sitesampler.network import Network
 from sitesampler.plan import Plan, Script
 from sitesampler.progress import Progress, Ticker
-from sitesampler.labels import Variable
 from sitesampler.records import Recorder
 from sitesampler.rehearsal import Program, rehearse, run_program
 from sitesampler.results import combine, provenance
@@ -101,7 +101,7 @@ def sample(
     """Run a site program at N = infinity, on populations of independent single-site trajectories.
 
     Products with random matrices become coloured noise and memory, with order parameters estimated from the population
-    as it runs (one causal pass; design of the estimators in ``coupling.py``).
+    as it runs (one causal pass; the estimators are those of ``matrix.py``).
 
     Parameters
     ----------

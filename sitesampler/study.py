@@ -1,7 +1,7 @@
 """Study files: a TOML text that says what to run, read into frozen dataclasses, run, and stored.
 
 Here are the reading and checking of a study file, and the calls of `sample` and `simulate` that it stands for.  How a
-dataset is written is in ``storage.py``, what a figure shows in ``figures.py``, what the terminal shows in ``cli.py``.
+dataset is written is in ``storage.py``, what a figure shows in ``figures``, what the terminal shows in ``cli.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sitesampler.errors import InputError, SiteSamplerError, did_you_mean, listing
+from sitesampler.errors import InputError, ProgramError, SiteSamplerError, did_you_mean, listing
 from sitesampler.storage import make_folder, publish
 
 if TYPE_CHECKING:
@@ -87,8 +87,13 @@ class SimulateOptions(_Options):
 
 @dataclass(frozen=True, kw_only=True)
 class FigureOptions:
-    """The table ``[figure]``: which recorded site vector is shown (the first one if none is named)."""
+    """The table ``[figure]``: the kind of figure, one of `sitesampler.figures.KINDS`.
 
+    Without a kind the figure is that of `sitesampler.figures.figure`, and ``vector`` the recorded site vector that it
+    shows (the first one if none is named).
+    """
+
+    kind: str | None = _key("a string")
     vector: str | None = _key("a string")
 
 
@@ -106,6 +111,8 @@ class Study:
         Name of a model, or ``file.py:function`` relative to the study file.
     parameters : dict
         Keyword parameters of the program.
+    sweep : dict
+        Values of what is swept: a parameter of the program, or an option such as ``simulate.size``.
     sample : SampleOptions
     simulate : SimulateOptions or None
         None when the study asks for no finite network.
@@ -125,6 +132,7 @@ class Study:
     figure: FigureOptions
     text: str
     overrides: tuple[str, ...] = ()
+    sweep: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -175,7 +183,7 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
     for override in overrides:
         _set(tables, override)
     where = partial(_where, path, overrides)
-    known = ("title", "program", "parameters", "sample", "simulate", "figure")
+    known = ("title", "program", "parameters", "sweep", "sample", "simulate", "figure")
     for key in tables:
         if key not in known:
             raise StudyError(f"{where(key)}: unknown key{did_you_mean(key, known)}; there are {listing(known)}")
@@ -197,6 +205,7 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
         figure=_table(FigureOptions, tables.get("figure", {}), "figure", where),
         text=text,
         overrides=overrides,
+        sweep=_sweep(tables.get("sweep", {}), tables.get("parameters", {}), where),
     )
 
 
@@ -237,6 +246,41 @@ def _table(options: type[_Table], given: Mapping[str, Any], table: str, where: C
     return options(**given)
 
 
+def _sweep(given: Mapping[str, Any], fixed: Mapping[str, Any], where: Callable[[str], str]) -> dict[str, tuple[Any, ...]]:
+    """Return what a study sweeps: parameters under their names, options under ``sample.`` and ``simulate.``."""
+    axes: dict[str, tuple[Any, ...]] = {}
+    calls: dict[str, type[_Options]] = {"sample": SampleOptions, "simulate": SimulateOptions}
+    for name, values in given.items():
+        inside = values if name in calls and isinstance(values, dict) else {"": values}
+        for option, listed in inside.items():
+            key = f"{name}.{option}" if option else name
+            label = where(f"sweep.{key}")
+            if not isinstance(listed, list) or not listed:
+                raise StudyError(f"{label} must be a list of values, got {listed!r}")
+            if len(set(coordinate(listed))) < len(listed):
+                raise StudyError(f"{label} names a value twice: {listed!r}")
+            if key in fixed:
+                raise StudyError(f"{label} is fixed in [parameters] as well")
+            for value in listed if option else ():
+                _table(calls[name], {option: value}, f"sweep.{name}", where)
+            axes[key] = tuple(listed)
+    return axes
+
+
+def coordinate(values: Iterable[Any]) -> list[Any]:
+    """Return the coordinate of swept values: themselves where all are numbers, else their text.
+
+    Examples
+    --------
+    >>> coordinate([0.5, 1]), coordinate(["tanh", 0.5, [1, 2]])
+    ([0.5, 1], ['tanh', '0.5', '[1, 2]'])
+    """
+    values = list(values)
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+        return values
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
+
+
 # ----------------------------------------------------------------------------------------------------------- program
 def load_program(study: Study) -> Program:
     """Return the function that a study names, after checking that it takes the study's parameters.
@@ -251,8 +295,11 @@ def load_program(study: Study) -> Program:
     takes_any = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in known.values())
     names = [name for name, item in known.items() if item.kind is not inspect.Parameter.VAR_POSITIONAL][1:]
     options = {item.name for table in (SampleOptions, SimulateOptions) for item in dataclasses.fields(table)}
-    for name in study.parameters:
-        label = _where(study.path, study.overrides, f"parameters.{name}")
+    swept = (("sweep", name) for name in study.sweep if "." not in name)
+    for table, name in (*(("parameters", name) for name in study.parameters), *swept):
+        label = _where(study.path, study.overrides, f"{table}.{name}")
+        if name in options and table == "sweep":
+            raise StudyError(f"{label} is an option of the call: sweep it as sample.{name} or simulate.{name}")
         if name in options:
             raise StudyError(f"{label} is an option of the call and belongs into [sample] or [simulate]")
         if name not in names and not takes_any:
@@ -343,21 +390,31 @@ def run_study(
     """
     import sitesampler as ss
 
+    from sitesampler.figures import check_kind, draw, save
+
     program = load_program(study)
+    try:
+        check_kind(study.figure.kind)
+    except InputError as error:
+        raise StudyError(f"{_where(study.path, study.overrides, 'figure.kind')}: {error}") from None
     folder = make_folder(Path(output) if output is not None else Path("results") / study.name)
     if announce is not None:
         announce(folder)
     paths: list[Path] = []
 
     def run(call: Callable[..., xr.Dataset], options: _Options, name: str) -> xr.Dataset:
+        table = name.removesuffix(".zarr").replace("simulation", "simulate")
+        axes = {key.removeprefix(f"{table}."): values for key, values in study.sweep.items()}
+        axes = {key: values for key, values in axes.items() if "." not in key}
+        fixed = {**options.given(), "progress": progress, **study.parameters}
         try:
-            dataset = call(program, **options.given(), progress=progress, **study.parameters)
+            dataset = _over(partial(call, program, **fixed), axes)
         except SiteSamplerError as error:
             if isinstance(error, InputError):  # a setting that only the call could judge
                 error.args = (f"{study.path}: {error}",)
             if error.partial is not None:
-                partial = publish(_with_provenance(error.partial, study), folder / "partial.zarr")
-                error.args = (f"{error}; what was done until then is in {partial}",)
+                kept = publish(_with_provenance(error.partial, study), folder / "partial.zarr")
+                error.args = (f"{error}; what was done until then is in {kept}",)
             raise
         dataset = _with_provenance(dataset, study)
         paths.append(publish(dataset, folder / name))
@@ -366,12 +423,56 @@ def run_study(
     sample = run(ss.sample, study.sample, "sample.zarr")
     simulation = run(ss.simulate, study.simulate, "simulation.zarr") if study.simulate is not None else None
 
-    from sitesampler.figures import figure, save
-
-    drawn = figure(sample, simulation, vector=study.figure.vector, title=study.title)
+    drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
     if drawn is not None:
         paths.append(save(drawn, folder / "figure.png"))
     return StudyResult(sample, simulation, tuple(paths))
+
+
+def _over(call: Callable[..., xr.Dataset], axes: Mapping[str, tuple[Any, ...]]) -> xr.Dataset:
+    """Return the results of all combinations of the swept values, one dataset with a dimension for each.
+
+    Points whose runs go wrong hold NaN, and the attribute ``failed`` says why; if all do, the last error is raised.
+    """
+    import xarray as xr
+
+    if not axes:
+        return call()
+    names, failed, numbered, errors = list(axes), {}, set(), []
+
+    def gather(point: dict[str, Any]) -> xr.Dataset | None:
+        if len(point) == len(names):
+            try:
+                found = call(**point)
+            except (InputError, ProgramError):  # these would go wrong at every point
+                raise
+            except SiteSamplerError as error:
+                errors.append(error)
+                failed[json.dumps(point)] = str(error)
+                return None
+            # Dimensions without coordinates (outliers) may differ in length: numbered, they are filled up with NaN.
+            bare = {dim: range(size) for dim, size in found.sizes.items() if dim not in found.coords}
+            numbered.update(bare)
+            return found.assign_coords(bare)
+        name = names[len(point)]
+        values, labels = axes[name], coordinate(axes[name])
+        parts = [gather({**point, name: value}) for value in values]
+        kept = [part.expand_dims({name: [label]}) for part, label in zip(parts, labels, strict=True) if part is not None]
+        if not kept:
+            return None
+        whole = xr.concat(kept, dim=name, join="outer", data_vars="all", coords="minimal", combine_attrs="override")
+        return whole.reindex({name: labels})
+
+    whole = gather({})
+    if whole is None:
+        raise errors[-1]
+    whole = whole.drop_vars(numbered)
+    parameters = json.loads(whole.attrs.get("parameters", "{}"))
+    for name in names:
+        parameters.pop(name, None)
+        whole.attrs.pop(name, None)
+    whole.attrs |= {"parameters": json.dumps(parameters), "sweep": json.dumps(axes), "failed": json.dumps(failed)}
+    return whole
 
 
 def _with_provenance(dataset: xr.Dataset, study: Study) -> xr.Dataset:

@@ -15,13 +15,13 @@ from scipy.linalg import solve_triangular
 
 from sitesampler.errors import ProgramError, program_line
 from sitesampler.history import Rows
+from sitesampler.labels import FORCE
 from sitesampler.responses import SteinProbe
 
 if TYPE_CHECKING:
-    from sitesampler.network import Group, Network
+    from sitesampler.groups import Group
+from sitesampler.network import Network
 
-#: Ending of R_s_<name> where sources act on the spins besides the tensor's own field.
-RESPONSE_NAME = "force"
 #: Remainders below this, relative to the vector, are lost to rounding in the incremental Cholesky factor.
 _SMALLEST_TOLERANCE = 1e-4
 
@@ -104,7 +104,7 @@ class TensorCoupling:
         self._factor[kept, :kept], self._factor[kept, kept] = row, np.sqrt(rest)
         self.kept.append(len(covariance) - 1)
         if self._probe is None:
-            self._probe = SteinProbe(self, self.net.label(self.group, RESPONSE_NAME), self.net.step)
+            self._probe = SteinProbe(self, self.net.label(self.group, FORCE), self.net.step)
             self.net.recorder.add_probe(self.group.name, self._probe)
         self._probe.append(self.net.time, self.net.index)
         self.group.draws.images(1, into=self.images, off=self.none)

@@ -17,7 +17,7 @@ from sitesampler.labels import Array, Position, Variable, check_order
 from sitesampler.responses import Probe
 
 if TYPE_CHECKING:
-    from sitesampler.network import Group
+    from sitesampler.groups import Group
 
 
 @dataclass

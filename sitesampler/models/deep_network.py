@@ -26,13 +26,13 @@ def deep_network(
     responses: bool = False,
     outlier_times: Any = (),
 ) -> None:
-    """Deep network trained by gradient descent in the feature-learning limit: kernels and outliers (eqs. 74-86, 108-111).
+    """Deep network trained by gradient descent, with feature learning: kernels and outliers (eqs. 74-86, 108-111).
 
-    h_1 = W_0 x / sqrt(D), h_{l+1} = W_l phi(h_l) / sqrt(N_l), f = w.phi(h_L) / (gamma N_L) minus its initial value, loss
-    1/2 sum (f - y)^2, every weight trained with step rate gamma^2 N_L; ``widths`` are N_l / N.  ``batch`` inputs per
-    step, in turn; ``feedback`` sends errors back through fixed random weights; ``responses`` adds R_phi_r = d phi/d r
-    and R_g_u = d g/d u, r and u the fields of W^T and W.  Records f, loss, the lists of vectors h, phi and g = phi'(h)
-    W^T g, and at ``outlier_times`` the outliers of the hidden weights, over matrix.
+    h_1 = W_0 x / sqrt(D), h_{l+1} = W_l phi(h_l) / sqrt(N_l), f = w.phi(h_L) / (gamma N_L) minus its initial value,
+    loss 1/2 sum (f - y)^2, every weight trained with step rate gamma^2 N_L; ``widths`` are N_l / N.  ``batch`` inputs
+    per step, in turn; ``feedback`` sends errors back through fixed random weights; ``responses`` adds R_phi_r, the
+    response of phi to the field r of W^T, and R_g_u, that of g to the field u of W.  Records f, loss, the lists of
+    vectors h, phi and g = phi'(h) W^T g, and at ``outlier_times`` the outliers of the hidden weights, over matrix.
     """
     phi, targets = nonlinearity(phi), np.asarray(targets, float)
     K, P, L = np.asarray(inputs) @ np.transpose(inputs) / np.shape(inputs)[1], len(targets), depth

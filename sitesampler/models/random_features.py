@@ -15,9 +15,9 @@ def random_features(
 ) -> None:
     """Gradient flow of random features on random data: non-Hermitian dynamics, double descent (eqs. 70-74).
 
-    D modes with the eigenvalues ``spectrum`` (all 1 if None, else dealt to the modes in equal shares), N = width_ratio D
-    features and P = data_ratio D data.  h = w_* - A^T w / sqrt(N) follows dh/dt = -(A^T A/N)(Psi^T Psi/P) h, plus label
-    noise.  Records the vector h, and the numbers test_loss = sum_k spectrum_k h_k^2 / D + noise^2 and train_loss.
+    D modes with the eigenvalues ``spectrum`` (all 1 if None, else dealt to the modes in equal shares), N = width_ratio
+    D features and P = data_ratio D data.  h = w_* - A^T w / sqrt(N) follows dh/dt = -(A^T A/N)(Psi^T Psi/P) h, plus
+    label noise.  Records the vector h, and the numbers test_loss = sum_k spectrum_k h_k^2 / D + noise^2 and train_loss.
     """
     modes = net.sites(name="mode")
     features, data = net.sites(width_ratio, name="feature"), net.sites(data_ratio, name="datum")

@@ -23,7 +23,7 @@ def regression_flow(
     features, data = net.sites(name="feature"), net.sites(alpha, name="datum")
     Psi = net.coupling(data, features)
     h, label_noise = features.normal(), noise * data.normal()
-    fraction, mask = 1.0, 1.0
+    fraction, mask, epoch = 1.0, 1.0, 0.0
     for step, t in enumerate(net.clock(duration, dt)):
         if batch == "fresh" and step > 0:
             Psi, label_noise = net.coupling(data, features), noise * data.normal()
