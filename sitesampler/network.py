@@ -215,15 +215,17 @@ class Network(ABC):
     def _run(self, loop: _Loop) -> Iterator[Any]:
         self.note(loop.kind, len(loop.values))
         self._loops.append(loop)
-        for index, value in enumerate(loop.values):
-            loop.index = index
-            self.recorder.place = f"{'layer' if loop.kind == 'layers' else 'time'} {value}"
-            yield value
-            if self._on_step is not None:
-                self._on_step()
-        loop.index = len(loop.values)
-        self._loops.remove(loop)
-        self._finished = loop
+        try:
+            for index, value in enumerate(loop.values):
+                loop.index = index
+                self.recorder.place = f"{'layer' if loop.kind == 'layers' else 'time'} {value}"
+                yield value
+                if self._on_step is not None:
+                    self._on_step()
+            loop.index = len(loop.values)
+        finally:  # the program may leave its loop early
+            self._loops.remove(loop)
+            self._finished = loop
 
     # ---------------------------------------------------------------------------------------------- sources, records
     def source(

@@ -50,6 +50,8 @@ class Plan:
         What is recorded, by name.
     times : dict
         How many times each name is recorded.
+    dimensions : dict
+        Lengths of the dimensions that have no coordinates.
     """
 
     events: list[tuple[Any, ...]] = field(default_factory=list)
@@ -63,6 +65,7 @@ class Plan:
     steps: int = 0
     records: dict[str, Recorded] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
+    dimensions: dict[str, int] = field(default_factory=dict)
 
 
 class Script:

@@ -108,6 +108,8 @@ class Recorder:
             kind = Recorded("layers" if isinstance(value, list) else "vector", owners, columns, inner)
         if name not in self.plan.records:
             self._check_names(name, kind)
+            dims = (("input",) if kind.shape else ()) if kind.groups else _labelled(value)[0]
+            self._check_dimensions(name, bool(kind.groups), dict(zip(dims, kind.shape, strict=False)), groups)
         if self.plan.records.setdefault(name, kind) != kind:
             raise ProgramError(f"{program_line()}: {name!r} is recorded with another shape than before")
 
@@ -120,6 +122,24 @@ class Recorder:
                     f"{program_line()}: the records {name!r} and {taken[made]!r} would both become {made!r} in the "
                     "result; give one of them another name"
                 )
+
+    def _check_dimensions(self, name: str, vector: bool, sizes: dict[str, int], groups: list[Group]) -> None:
+        """Refuse dimensions of one name and different lengths, and a record that is called like a dimension."""
+        for dim, size in sizes.items():
+            known = self.plan.dimensions.setdefault(dim, size)
+            if known != size:
+                example = f'record(t, {name}=(("output",), {name}))'
+                advice = (
+                    "record its columns one by one"
+                    if vector
+                    else f"name the dimensions of a small array, as in {example}"
+                )
+                raise ProgramError(
+                    f"{program_line()}: {name!r} has the length {size} along the dimension {dim!r}, where another record "
+                    f"has {known}; {advice}"
+                )
+        if name in [*self.plan.dimensions, *(group.name for group in groups)]:
+            raise ProgramError(f"{program_line()}: {name!r} is the name of a dimension; record it under another one")
 
     @staticmethod
     def _shape(value: Any, kind: Recorded) -> tuple[int, ...]:

@@ -242,8 +242,10 @@ def dense_eigenvalues(matrix: Array, gain: float, symmetry: float, vectors: Arra
         values = values[beyond] if symmetry > 0 else -1j * values[beyond]
     else:
         values, columns = np.linalg.eig(matrix)
-        along, across = bulk_radius(gain, symmetry)
-        beyond = np.hypot(values.real / along, values.imag / across) > 1 + 2 / np.sqrt(size) if gain else values != 0
+        # z = root + s g^2/root maps the outside of a disc to the outside of the ellipse that holds the bulk.
+        split = np.sqrt(values.astype(complex) ** 2 - 4 * symmetry * gain**2)
+        roots = np.maximum(np.abs(values + split), np.abs(values - split)) / 2
+        beyond = roots > max(gain * (1 + 2 / np.sqrt(size)), 1e-12)
         values = values[beyond]
     columns = columns[:, beyond]
     overlaps = np.abs(columns.conj().T @ vectors.T) ** 2 / np.sum(vectors * vectors, 1)
@@ -268,5 +270,7 @@ def dense_singular_values(
 
 
 def _sorted(values: Array, overlaps: Array) -> Outliers:
-    order = np.argsort(-np.abs(values), kind="stable")
+    # Conjugate pairs have one modulus up to rounding; the one in the upper half plane comes first.
+    sizes = np.abs(values)
+    order = np.lexsort((-np.imag(values), -np.round(sizes / np.max(sizes, initial=1e-300), 9)))
     return Outliers(values[order], overlaps[order])

@@ -246,7 +246,9 @@ def _table(options: type[_Table], given: Mapping[str, Any], table: str, where: C
     return options(**given)
 
 
-def _sweep(given: Mapping[str, Any], fixed: Mapping[str, Any], where: Callable[[str], str]) -> dict[str, tuple[Any, ...]]:
+def _sweep(
+    given: Mapping[str, Any], fixed: Mapping[str, Any], where: Callable[[str], str]
+) -> dict[str, tuple[Any, ...]]:
     """Return what a study sweeps: parameters under their names, options under ``sample.`` and ``simulate.``."""
     axes: dict[str, tuple[Any, ...]] = {}
     calls: dict[str, type[_Options]] = {"sample": SampleOptions, "simulate": SimulateOptions}
@@ -457,7 +459,9 @@ def _over(call: Callable[..., xr.Dataset], axes: Mapping[str, tuple[Any, ...]]) 
         name = names[len(point)]
         values, labels = axes[name], coordinate(axes[name])
         parts = [gather({**point, name: value}) for value in values]
-        kept = [part.expand_dims({name: [label]}) for part, label in zip(parts, labels, strict=True) if part is not None]
+        kept = [
+            part.expand_dims({name: [label]}) for part, label in zip(parts, labels, strict=True) if part is not None
+        ]
         if not kept:
             return None
         whole = xr.concat(kept, dim=name, join="outer", data_vars="all", coords="minimal", combine_attrs="override")

@@ -101,9 +101,7 @@ def test_programs_that_no_call_could_run() -> None:
         InputError, lambda: sample("random_rnn")
     )
     assert "takes net, not <class 'dict'>" in refusal(InputError, lambda: sample(dict))
-    assert "without_net must take the network as its first argument" in refusal(
-        InputError, lambda: sample(without_net)
-    )
+    assert "without_net must take the network as its first argument" in refusal(InputError, lambda: sample(without_net))
     assert "with_required needs a value for g" in refusal(InputError, lambda: sample(with_required))
     assert "silent records nothing; let it say net.record" in refusal(InputError, lambda: sample(silent))
     assert "yield" in refusal(ProgramError, lambda: sample(generator))
@@ -182,7 +180,7 @@ def two_groups(net: Any, *, statement: str) -> None:
         ("net.source(neurons, name='a b')", "'a b' cannot be the name of a source"),
         ("net.source(neurons); net.source(neurons, name='b')", "several sources act on 'neuron'; give each a name="),
         ("list(net.steps(-1))", "the number of steps must be an integer of at least 0, not -1"),
-        ("net.record(t, z=None)", "'z' must be a site vector, a list of them, a number or a small array to be recorded"),
+        ("net.record(t, z=None)", "'z' must be a site vector, a list of them, a number or a small array to be"),
         ("net.record(t, z=np.ones((2, 2, 2)))", 'as in record(t, z=(("output",), z))'),
         ("net.record(t, z=[x, y[:, None]])", "the list recorded as 'z' must hold site vectors"),
         ("net.record(t, z=[x, 3.0])", "the list recorded as 'z' must hold site vectors"),
@@ -311,9 +309,7 @@ def test_a_number_that_turns_nan() -> None:
 @pytest.mark.parametrize(
     ("call", "options"), [(sample, {"population": 400}), (simulate, {}), (simulate, {"matrix": False})]
 )
-def test_a_run_that_grows_without_bound(
-    call: Callable[..., Any], options: dict[str, Any], dtype: str
-) -> None:
+def test_a_run_that_grows_without_bound(call: Callable[..., Any], options: dict[str, Any], dtype: str) -> None:
     def explosion(net: Any) -> None:
         neurons = net.sites()
         J = net.coupling(neurons)
@@ -341,9 +337,7 @@ def test_a_population_too_small_for_the_draws_is_refused_before_the_run() -> Non
 
 def test_a_population_too_small_for_the_basis_is_refused_when_it_shows() -> None:
     message = refusal(PopulationTooSmall, lambda: sample(population=60))
-    assert re.match(
-        r"at time \d\.\d+: a population of 60 samples is too small: its draws must be orthogonal", message
-    )
+    assert re.match(r"at time \d\.\d+: a population of 60 samples is too small: its draws must be orthogonal", message)
     assert "use a population above 61" in message
 
 
@@ -356,9 +350,7 @@ def test_a_population_too_small_for_the_basis_is_refused_when_it_shows() -> None
         (simulate, "spherical_pspin", {"size": 10**5}),
     ],
 )
-def test_a_run_that_does_not_fit_the_memory(
-    call: Callable[..., Any], program: str, options: dict[str, Any]
-) -> None:
+def test_a_run_that_does_not_fit_the_memory(call: Callable[..., Any], program: str, options: dict[str, Any]) -> None:
     message = refusal(OutOfMemory, lambda: call(getattr(ss.models, program), **options))
     what, size = next(iter(options.items()))
     says = rf"a {what} of {size} need [\d.]+ GiB, and [\d.]+ GiB are free; a {what} of about (\d+) would fit"
@@ -379,9 +371,7 @@ def test_records_that_do_not_fit_the_memory() -> None:
 
 def test_no_exact_law_without_a_tensor() -> None:
     message = refusal(InputError, lambda: simulate(ss.models.spherical_pspin, matrix=False))
-    assert message.startswith(
-        "spherical_pspin has a tensor coupling, which has no exact law without its tensor"
-    )
+    assert message.startswith("spherical_pspin has a tensor coupling, which has no exact law without its tensor")
     assert message.endswith("use matrix=True")
 
 

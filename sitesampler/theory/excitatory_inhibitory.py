@@ -117,7 +117,7 @@ def recursion(
     --------
     >>> both = recursion([[2, 3], [2, 3]], [[10, -10], [10, -2]], [0.4, -4], 0.8, dt=0.1, steps=20)
     >>> print(both.rate[:, 20].round(6))
-    [0.449303 0.505876]
+    [0.448994 0.560012]
     """
     function = nonlinearity(phi)
     strength = np.asarray(gains, dtype=np.float64) ** 2 * [fraction, 1 - fraction]

@@ -61,7 +61,7 @@ def recursion(
     --------
     >>> result = recursion(0.8, 2.0, 0.3, dt=0.1, steps=20)
     >>> f"{result.kappa[20, 0]:.6f} {result.C_h[20, 20]:.6f}"
-    '0.694054 0.818316'
+    '0.970341 0.632144'
     """
     overlaps = np.atleast_1d(np.asarray(overlap, dtype=np.float64))
     function = nonlinearity(phi)
@@ -112,7 +112,7 @@ def fixed_point(g: float, overlap: float, phi: str | Activation = "tanh") -> tup
     --------
     >>> kappa, variance = fixed_point(0.8, 2.0)
     >>> f"{kappa:.6f} {variance:.6f}"
-    '1.208720 1.781617'
+    '1.211553 1.787860'
     """
     function = nonlinearity(phi)
     kappa, variance = 0.0, 0.0

@@ -322,7 +322,7 @@ def _row(kernel: ComplexArray, seen: ComplexArray, now: int, count: int) -> Floa
     return np.asarray(np.fft.irfft(product, 2 * count)[:count])
 
 
-def _root(z: ComplexArray, nu: float, alpha: float) -> ComplexArray:
+def _root(z: NDArray[Any], nu: float, alpha: float) -> ComplexArray:
     """Return e = min(1, nu, alpha) - y, y the root ~ 1/z at large z of (1-y/alpha)(1-y/nu)(1-y) = z y.
 
     e, not y, because late times need its small values. The root is real on the positive axis, and is followed
@@ -358,7 +358,7 @@ def _root(z: ComplexArray, nu: float, alpha: float) -> ComplexArray:
 
 
 def _transformed(
-    e: ComplexArray, other: ComplexArray, scale: ComplexArray, nu: float, alpha: float, noise: float
+    e: ComplexArray, other: ComplexArray, scale: NDArray[Any], nu: float, alpha: float, noise: float
 ) -> tuple[Any, Any]:
     """Return the transforms of C0 and C1 for the roots of `_root`; scale is z z', or (1 - x)(1 - x') for sums.
 

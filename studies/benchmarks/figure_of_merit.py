@@ -74,7 +74,9 @@ def main():
     results = {name: (np.array(errors), np.array(seconds)) for name, (errors, seconds) in results.items()}
 
     reference = results["network of 2,000"]
-    print(f"random_rnn, g = 2, dt = 0.05, duration 50; C_h(t, t), t in [20, 50], about {exact.mean():.4f}; {seeds} seeds\n")
+    print(
+        f"random_rnn, g = 2, dt = 0.05, duration 50; C_h(t, t) is {exact.mean():.4f} over t in [20, 50]; {seeds} seeds"
+    )
     print(f"{'method':40} {'rms error':>10} {'bias':>10} {'CPU s':>7} {'merit of simulation / merit':>28}")
     for name, (errors, seconds) in results.items():
         ratio, error = jackknife_ratio(reference, (errors, seconds))

@@ -1,8 +1,8 @@
 """The engine's products against bare BLAS calls that move the same bytes.
 
-A product J @ x inside the span of its basis reads the basis and the images once; a second direction (memory) reads two
-more tables.  BLAS does the same with one matrix-vector (or matrix-matrix) product per table.  Both take turns; ratios of
-medians are printed.
+A product J @ x inside the span of its basis reads the basis and the images once; a second direction (memory) reads
+two more tables.  BLAS does the same with one matrix-vector (or matrix-matrix) product per table.  Both take turns;
+ratios of medians are printed.
 
     python studies/benchmarks/passes.py [--quick]
 """
@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 
-from sitesampler.coupling import GaussianMatrix
+from sitesampler.matrix import GaussianMatrix
 from sitesampler.draws import MatchedDraws
 from sitesampler.order import LiveOrderParameters
 from sitesampler.threads import Lanes, one_blas_thread
@@ -63,14 +63,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="small cases only")
     options = parser.parse_args()
-    print(f"{'population':>10} {'rank':>5} {'columns':>8} {'memory':>7} {'dtype':>8} {'BLAS ms':>8} {'engine / BLAS':>14}")
+    print(f"{'population':>10} {'rank':>5} {'columns':>8} {'memory':>7} {'dtype':>8} {'BLAS ms':>8} {'ratio':>6}")
     with one_blas_thread():
         for population in (2_000, 8_000) if options.quick else (2_000, 8_000, 32_000):
             for rank in (60, 240):
                 for columns, memory, dtype in ((1, False, "f8"), (1, True, "f8"), (4, False, "f8"), (1, False, "f4")):
                     ratio, bare = case(population, rank, columns, memory, dtype, 20 if options.quick else 60)
                     row = f"{population:10} {rank:5} {columns:8} {memory!s:>7} {np.dtype(dtype).name:>8}"
-                    print(f"{row} {1e3 * bare:8.3f} {ratio:14.2f}")
+                    print(f"{row} {1e3 * bare:8.3f} {ratio:6.2f}")
 
 
 if __name__ == "__main__":
