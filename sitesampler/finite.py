@@ -20,7 +20,7 @@ from sitesampler.network import Network
 from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Script
 from sitesampler.records import Recorder
-from sitesampler.spectrum import LowRank, Outliers, dense_eigenvalues, dense_singular_values
+from sitesampler.spectrum import LowRank, Outliers, matrix_eigenvalues, matrix_singular_values
 from sitesampler.tensor import spins
 from sitesampler.threads import Lanes
 
@@ -52,6 +52,8 @@ class DenseMatrix:
         dtype: np.dtype,
     ) -> None:
         self.gain, self.ratios, self.symmetry = gain, ratios, symmetry
+        #: Rank-one updates that the entries have taken in.
+        self.absorbed = 0
         entries = np.zeros((round(ratios[0] * size), round(ratios[1] * size)), dtype)
         if gain:
             generator.standard_normal(dtype=dtype, out=entries)
@@ -75,13 +77,17 @@ class DenseMatrix:
         self.gain *= factor
 
     def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
-        """Return the outlier eigenvalues; see `dense_eigenvalues`."""
+        """Return the outlier eigenvalues; see `matrix_eigenvalues`."""
         gain = abs(self.gain) * np.sqrt(self.ratios[0])
-        return dense_eigenvalues(self._with(updates), gain, self.symmetry, vectors)
+        return matrix_eigenvalues(self._with(updates), gain, self.symmetry, vectors, self._rank(updates))
 
     def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
-        """Return the outlier singular values; see `dense_singular_values`."""
-        return dense_singular_values(self._with(updates), abs(self.gain), self.ratios, left, right)
+        """Return the outlier singular values; see `matrix_singular_values`."""
+        matrix = self._with(updates)
+        return matrix_singular_values(matrix, abs(self.gain), self.ratios, left, right, self._rank(updates))
+
+    def _rank(self, updates: list[LowRank]) -> int:
+        return self.absorbed + sum(len(part.weights) for part in updates)
 
     def _with(self, updates: list[LowRank]) -> NDArray[np.floating]:
         """Return the entries with updates that are kept as a list."""
@@ -189,6 +195,7 @@ class FiniteNetwork(Network):
         if self.has_twins or not isinstance(matrix, DenseMatrix):
             return False
         matrix.entries += (strength / self.size) * (left.T @ right)
+        matrix.absorbed += len(left)
         return True
 
     def absorb_matrix(self, matrix: Matrix, other: Matrix, strength: float) -> bool:
@@ -196,4 +203,5 @@ class FiniteNetwork(Network):
         if self.has_twins or not isinstance(matrix, DenseMatrix) or not isinstance(other, DenseMatrix):
             return False
         matrix.entries += strength * other.entries
+        matrix.absorbed += other.absorbed
         return True

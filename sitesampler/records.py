@@ -135,8 +135,8 @@ class Recorder:
                     else f"name the dimensions of a small array, as in {example}"
                 )
                 raise ProgramError(
-                    f"{program_line()}: {name!r} has the length {size} along the dimension {dim!r}, where another record "
-                    f"has {known}; {advice}"
+                    f"{program_line()}: {name!r} has the length {size} along the dimension {dim!r}, where another "
+                    f"record has {known}; {advice}"
                 )
         if name in [*self.plan.dimensions, *(group.name for group in groups)]:
             raise ProgramError(f"{program_line()}: {name!r} is the name of a dimension; record it under another one")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.optimize import brentq
+from scipy.sparse.linalg import ArpackNoConvergence, eigs, eigsh
 
 Array = NDArray[Any]
 
@@ -228,20 +229,31 @@ def rectangular_outliers(
     return _sorted(values, overlaps)
 
 
-def dense_eigenvalues(matrix: Array, gain: float, symmetry: float, vectors: Array) -> Outliers:
+def matrix_eigenvalues(matrix: Array, gain: float, symmetry: float, vectors: Array, updates: int) -> Outliers:
     """Outlier eigenvalues of a real matrix, of a finite network.
 
     Beyond the bulk means beyond its edge by more than the edge fluctuates: N^(-2/3) for a symmetric matrix, N^(-1/2)
     for others.
+
+    Parameters
+    ----------
+    matrix : (sites, sites) array
+    gain, symmetry : float
+        Of its Gaussian part.
+    vectors : (k, sites) array
+        Vectors whose overlaps with the eigenvectors are wanted.
+    updates : int
+        Rank-one updates that were added to it; a large matrix with few of them goes to an iterative solver.
     """
     size = len(matrix)
+    few = _few(size, updates)
     if _is_normal(matrix, symmetry):
         hermitian = matrix if symmetry > 0 else 1j * matrix
-        values, columns = np.linalg.eigh(hermitian)
+        values, columns = _leading(eigsh, hermitian, few) if few else np.linalg.eigh(hermitian)
         beyond = np.abs(values) > 2 * gain * (1 + 2 * size ** (-2 / 3))
         values = values[beyond] if symmetry > 0 else -1j * values[beyond]
     else:
-        values, columns = np.linalg.eig(matrix)
+        values, columns = _leading(eigs, matrix, few) if few else np.linalg.eig(matrix)
         # z = root + s g^2/root maps the outside of a disc to the outside of the ellipse that holds the bulk.
         split = np.sqrt(values.astype(complex) ** 2 - 4 * symmetry * gain**2)
         roots = np.maximum(np.abs(values + split), np.abs(values - split)) / 2
@@ -252,11 +264,17 @@ def dense_eigenvalues(matrix: Array, gain: float, symmetry: float, vectors: Arra
     return _sorted(values, overlaps)
 
 
-def dense_singular_values(
-    matrix: Array, gain: float, ratios: tuple[float, float], left: Array, right: Array
+def matrix_singular_values(
+    matrix: Array, gain: float, ratios: tuple[float, float], left: Array, right: Array, updates: int
 ) -> Outliers:
-    """Outlier singular values of a real matrix, of a finite network; see `dense_eigenvalues`."""
-    u, values, v = np.linalg.svd(matrix, full_matrices=False)
+    """Outlier singular values of a real matrix, of a finite network; see `matrix_eigenvalues`."""
+    few = _few(min(matrix.shape), updates)
+    if few:
+        squares, u = _leading(eigsh, matrix @ matrix.T, few)
+        values = np.sqrt(np.abs(squares))
+        v = (matrix.T @ u / values).T
+    else:
+        u, values, v = np.linalg.svd(matrix, full_matrices=False)
     edge = bulk_edges(gain, *ratios)[1]
     beyond = values > edge * (1 + 2 * min(matrix.shape) ** (-2 / 3))
     overlaps = np.concatenate(
@@ -267,6 +285,21 @@ def dense_singular_values(
         axis=1,
     )
     return _sorted(values[beyond], overlaps)
+
+
+def _few(size: int, updates: int) -> int:
+    """Return how many eigenvalues an iterative solver is to find, or 0 where a dense one is the better choice."""
+    wanted = updates + 2
+    return wanted if size > 400 and wanted < size // 20 else 0
+
+
+def _leading(solver: Any, matrix: Array, count: int) -> tuple[Array, Array]:
+    """Return leading eigenvalues and eigenvectors; those at the edge of the bulk may be missing, as they converge late."""
+    start = np.cos(np.arange(len(matrix)) ** 2.0)  # any fixed vector without symmetries
+    try:
+        return solver(matrix, k=count, which="LM", v0=start, ncv=max(4 * count, 40), tol=1e-10, maxiter=200)
+    except ArpackNoConvergence as stopped:
+        return stopped.eigenvalues, stopped.eigenvectors
 
 
 def _sorted(values: Array, overlaps: Array) -> Outliers:

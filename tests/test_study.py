@@ -206,3 +206,72 @@ def test_the_studies_of_the_repository_are_valid() -> None:
     assert files
     for file in files:
         load_program(read_study(file))
+
+
+# ------------------------------------------------------------------------------------------------------------ sweeping
+SWEPT = WHOLE.replace("g = 0.5\n", "") + "[sweep]\ng = [0.5, 1.5]\nsimulate.size = [50, 100]\n"
+
+
+def test_a_sweep_is_read_with_its_options(study_file: Callable[[str], Path]) -> None:
+    study = read_study(study_file(SWEPT))
+    assert study.sweep == {"g": (0.5, 1.5), "simulate.size": (50, 100)}
+    assert read_study(study.path, ["sweep.g=[0.7]"]).sweep["g"] == (0.7,)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[sweep]\ng = 3", "weak.toml: sweep.g must be a list of values, got 3"),
+        ("[sweep]\ng = []", "weak.toml: sweep.g must be a list of values"),
+        ("[sweep]\ng = [1, 1.0]", "weak.toml: sweep.g names a value twice"),
+        ("[parameters]\ng = 1.0\n[sweep]\ng = [1, 2]", r"weak.toml: sweep.g is fixed in \[parameters\] as well"),
+        ("[sweep]\nsimulate.size = [-1]", "weak.toml: sweep.simulate.size must be a positive integer, got -1"),
+        ("[sweep]\nsimulate.sise = [1]", r"sweep.simulate.sise: unknown key \(did you mean 'size'\?\)"),
+        ("[sweep]\nsize = [1]", "sweep.size is an option of the call: sweep it as sample.size or simulate.size"),
+        ("[sweep]\ngg = [1]", r"sweep.gg: random_rnn has no such parameter \(did you mean 'g'\?\)"),
+        ("[figure]\nkind = 'agin'", r"weak.toml: figure.kind: there is no figure 'agin' \(did you mean 'aging'\?\)"),
+    ],
+)
+def test_a_mistake_in_a_sweep_is_named(
+    study_file: Callable[[str], Path], tmp_path: Path, text: str, sentence: str
+) -> None:
+    with pytest.raises(StudyError, match=sentence):
+        run_study(read_study(study_file("program = 'random_rnn'\n" + text)), tmp_path / "out")
+
+
+def test_a_swept_parameter_is_a_dimension(
+    study_file: Callable[[str], Path], tmp_path: Path, calls: list[tuple[str, str, dict[str, Any]]]
+) -> None:
+    result = run_study(read_study(study_file(SWEPT)), tmp_path / "out", progress=False)
+    assert [(world, options["g"], options.get("size")) for world, _, options in calls] == [
+        ("sample", 0.5, None),
+        ("sample", 1.5, None),
+        ("simulate", 0.5, 50),
+        ("simulate", 0.5, 100),
+        ("simulate", 1.5, 50),
+        ("simulate", 1.5, 100),
+    ]
+    assert result.sample["g"].values.tolist() == [0.5, 1.5]
+    assert result.simulation is not None
+    assert result.simulation["C_h"].dims == ("g", "size", "time", "time_")
+    assert "g" not in result.sample.attrs["parameters"]
+
+
+def test_a_failed_point_of_a_sweep_is_nan_and_says_why(
+    study_file: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def call(*_: Any, g: float, **__: Any) -> xr.Dataset:
+        if g > 1:
+            raise NotFinite("h is not finite at time 3")
+        values = {"q": ("layer", [g, g]), "outliers": ("outlier", [g] * round(4 * g))}
+        return xr.Dataset(values, {"layer": [1, 2]}, {"parameters": '{"phi": "tanh"}'})
+
+    monkeypatch.setattr("sitesampler.sample", call)
+    text = "program = 'random_rnn'\n[sweep]\ng = [0.5, 2.0, 0.25]"
+    sample = run_study(read_study(study_file(text)), tmp_path / "out").sample
+    assert sample["q"].isel(layer=0).values.tolist()[::2] == [0.5, 0.25]
+    assert sample["q"].sel(g=2.0).isnull().all()
+    assert sample["outliers"].shape == (3, 2) and "outlier" not in sample.coords
+    assert "h is not finite" in sample.attrs["failed"]
+    with pytest.raises(NotFinite):
+        run_study(read_study(study_file(text), ["sweep.g=[2, 3]"]), tmp_path / "out")

@@ -21,7 +21,8 @@ def excitatory_inhibitory(
 
     dh_a/dt = -h_a + drive_a + sum_b (means_ab <r_b> + J_ab r_b) for a, b = E, I, with rates r = (1 + phi(h))/2 and
     entries of J_ab of variance gains_ab^2/N; the given fraction of the N neurons is excitatory.  h(0) ~ N(0, 1).  With
-    the default values both populations oscillate together, each neuron at a level of its own.  Records the vectors h_E and h_I, and the numbers rate_E and rate_I, averages over the populations.
+    the default values both populations oscillate together, each neuron at a level of its own.
+    Records the vectors h_E and h_I, and the numbers rate_E and rate_I, averages over the populations.
     """
     phi = nonlinearity(phi)
     groups = net.sites(fraction, name="excitatory"), net.sites(1 - fraction, name="inhibitory")

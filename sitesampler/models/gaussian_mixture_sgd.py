@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from sitesampler.nonlinearities import nonlinearity
 
 
@@ -35,6 +33,7 @@ def gaussian_mixture_sgd(
         h = X @ w
         residual = phi(h).mean(axis=1) - y
         error = net.mean(residual * y < -1)
-        net.record(step, w=w, overlap=net.overlap(m, w), loss=net.overlap(residual, residual) / 2, error=error)
+        overlap = (("hidden",), net.overlap(m, w))
+        net.record(step, w=w, overlap=overlap, loss=net.overlap(residual, residual) / 2, error=error)
         gradient = X.T @ (residual[:, None] * phi.derivative(h)) / alpha
-        w = (1 - rate * decay) * w - rate * np.asarray(gradient)
+        w = (1 - rate * decay) * w - rate * gradient

@@ -10,7 +10,7 @@ def hopfield(
     *,
     alpha: float = 0.1,
     beta: float = np.inf,
-    overlap: float = 0.4,
+    overlap: float = 0.5,
     dt: float = 1.0,
     duration: float = 15.0,
 ) -> None:

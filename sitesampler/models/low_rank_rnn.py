@@ -22,7 +22,8 @@ def low_rank_rnn(
 
     dh/dt = -h + (J + sum_r m_r n_r^T / N) phi(h), with J_ij of variance g^2/N, m_r normal and n_r = overlap_r m_r plus
     an independent normal vector: one structure, or one for each entry of ``overlap``.  h(0) = sum_r start_r m_r + a
-    normal vector.  Records the vector h, the latent variables kappa_r = <n_r phi(h)>, and projection_r = <m_r h>.
+    normal vector.  Records the vector h, the latent variables kappa_r = <n_r phi(h)>, projection_r = <m_r h>, and, at
+    the end, the outliers of the connectivity: the overlaps that are larger than g.
     """
     phi = nonlinearity(phi)
     overlaps, k = np.atleast_1d(overlap), np.size(overlap)
@@ -34,5 +35,7 @@ def low_rank_rnn(
     h = np.sum(np.broadcast_to(start, k) * m, axis=1) + neurons.normal()
     for t in net.clock(duration, dt):
         activity = phi(h)
-        net.record(t, h=h, kappa=net.overlap(n, activity), projection=net.overlap(m, h))
+        kappa, projection = net.overlap(n, activity), net.overlap(m, h)
+        net.record(t, h=h, kappa=(("structure",), kappa), projection=(("structure",), projection))
         h = h + dt * (J @ activity - h)
+    net.record(duration, outliers=J.outlier_eigenvalues())
