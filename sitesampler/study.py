@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Program = Callable[..., None]
-_Table = TypeVar("_Table", "SampleOptions", "SimulateOptions", "FigureOptions")
+_Table = TypeVar("_Table", "_Options", "SampleOptions", "SimulateOptions", "FigureOptions")
 
 
 class StudyError(InputError):
@@ -391,7 +391,6 @@ def run_study(
         If the study is refused or its run goes wrong.  What was done until then, if anything, is in ``partial.zarr``.
     """
     import sitesampler as ss
-
     from sitesampler.figures import check_kind, draw, save
 
     program = load_program(study)
@@ -440,7 +439,10 @@ def _over(call: Callable[..., xr.Dataset], axes: Mapping[str, tuple[Any, ...]]) 
 
     if not axes:
         return call()
-    names, failed, numbered, errors = list(axes), {}, set(), []
+    names = list(axes)
+    failed: dict[str, str] = {}
+    numbered: set[Any] = set()
+    errors: list[SiteSamplerError] = []
 
     def gather(point: dict[str, Any]) -> xr.Dataset | None:
         if len(point) == len(names):

@@ -1,24 +1,29 @@
-"""Figures of results: datasets in, a matplotlib Figure (or lines on given Axes) out.
-
-Nothing here runs a network, and nothing uses pyplot: figures are plain `matplotlib.figure.Figure` objects that any
-program can save or embed.  Every curve with an error has its band: 95 % intervals by Student's quantile over replicas.
-"""
+"""Figures that fit the results of any program: correlations of a site vector, or recorded numbers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
-from scipy.special import stdtrit
 
 from sitesampler.errors import InputError, listing
+from sitesampler.figures.lines import (
+    SAMPLE,
+    SIMULATION,
+    STYLE,
+    THEORY_LINE,
+    TIMES,
+    draw_decay,
+    draw_equal_times,
+    draw_number,
+    draw_trajectories,
+    world_label,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,29 +32,6 @@ if TYPE_CHECKING:
 
 #: (lags, stationary correlation at these lags)
 Theory = tuple["NDArray[np.float64]", "NDArray[np.float64]"]
-
-# Okabe and Ito's colours, told apart with every kind of colour vision.
-SAMPLE, SIMULATION, THEORY = "#0072B2", "#D55E00", "#000000"
-_TRAJECTORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
-
-_STYLE: Any = {
-    "font.size": 11,
-    "axes.labelsize": 12,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "0.92",
-    "axes.axisbelow": True,
-    "lines.linewidth": 1.8,
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "savefig.dpi": 150,
-}
-# Thin and on top, so that a curve that coincides with the theory shows between its dashes.
-_THEORY_LINE: Any = {"color": THEORY, "linestyle": (0, (4, 4)), "linewidth": 1.3, "zorder": 3}
-_TIMES = ("time", "time_")
-_INNER = ("input", "input_", "layer")
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
@@ -117,7 +99,7 @@ def correlation_figure(
     Figure
         13 by 4 inches.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         drawn = Figure(figsize=(13, 4.1), layout=ConstrainedLayoutEngine(w_pad=0.1))
         equal, decay, single = drawn.subplots(1, 3)
         for dataset, colour in ((simulation, SIMULATION), (sample, SAMPLE)):
@@ -126,8 +108,8 @@ def correlation_figure(
                 draw_decay(decay, dataset, vector, color=colour, label=world_label(dataset))
         if theory is not None:
             lags, correlation = theory
-            equal.axhline(correlation[0], label="stationary theory", **_THEORY_LINE)
-            decay.plot(lags, correlation, label="stationary theory", **_THEORY_LINE)
+            equal.axhline(correlation[0], label="stationary theory", **THEORY_LINE)
+            decay.plot(lags, correlation, label="stationary theory", **THEORY_LINE)
             _decay_on_log_scale(decay, {SIMULATION: simulation, SAMPLE: sample}, theory, vector)
         draw_trajectories(single, sample, vector)
         equal.set(xlabel="time $t$", ylabel=f"$C_{{{vector}}}(t, t)$", title="(a) equal times")
@@ -152,7 +134,7 @@ def _decay_on_log_scale(
     for colour, dataset in datasets.items():
         if dataset is not None and f"C_{vector}" in dataset:
             draw_decay(inset, dataset, vector, color=colour, label="")
-    inset.plot(lags[shown], correlation[shown], **_THEORY_LINE)
+    inset.plot(lags[shown], correlation[shown], **THEORY_LINE)
     inset.set(yscale="log", ylim=(least * correlation[0], 1.5 * correlation[0]), xlim=(0, lags[shown][-1]))
     inset.tick_params(labelsize=9)
 
@@ -168,7 +150,7 @@ def numbers_figure(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> 
     names = recorded_numbers(sample)
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         drawn = Figure(figsize=(1 + 4 * columns, 0.4 + 3.6 * rows), layout="constrained")
         panels = drawn.subplots(rows, columns, squeeze=False).ravel()
         for axes, name in zip(panels, names, strict=False):
@@ -181,70 +163,6 @@ def numbers_figure(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> 
     return drawn
 
 
-def save(drawn: Figure, path: Path) -> Path:
-    """Write a figure as PNG at 150 dots per inch; the name appears when the file is complete."""
-    writing = path.with_name(f".{path.name}.writing.png")
-    drawn.savefig(writing, dpi=150)
-    writing.replace(path)
-    return path
-
-
-# -------------------------------------------------------------------------------------------------------------- lines
-def draw_equal_times(axes: Axes, dataset: xr.Dataset, vector: str, **style: Any) -> None:
-    """Draw C(t, t) over t with its error band."""
-    values, errors = _correlation(dataset, vector)
-    _band(axes, dataset["time"].values, np.diagonal(values), np.diagonal(errors), quantile(dataset), **style)
-
-
-def draw_decay(axes: Axes, dataset: xr.Dataset, vector: str, **style: Any) -> None:
-    """Draw C(T, T - tau) over the lag tau, from the last time T, with its error band."""
-    values, errors = _correlation(dataset, vector)
-    lags = float(dataset["time"][-1]) - dataset["time_"].values
-    _band(axes, lags[::-1], values[-1, ::-1], errors[-1, ::-1], quantile(dataset), **style)
-
-
-def draw_trajectories(axes: Axes, dataset: xr.Dataset, vector: str, count: int = 5) -> None:
-    """Draw the first kept trajectories of a site vector."""
-    name = f"trajectory_{vector}"
-    if name in dataset:
-        paths = _one(dataset[name]).transpose(..., "time").values[:count]
-        for path, colour in zip(paths, _TRAJECTORIES, strict=False):
-            axes.plot(dataset["time"].values, path, color=colour, linewidth=1.1)
-
-
-def draw_number(axes: Axes, dataset: xr.Dataset, name: str, **style: Any) -> None:
-    """Draw a recorded number over time or layer with its error band."""
-    values = dataset[name]
-    along = str(values.dims[0])
-    errors = dataset.get(f"{name}_stderr", values * np.nan)
-    _band(axes, dataset[along].values, values.values, errors.values, quantile(dataset), **style)
-    axes.set(xlabel="time $t$" if along == "time" else along, ylabel=name.replace("_", " "))
-    if along == "layer":
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-
-
-def _band(
-    axes: Axes, x: NDArray[Any], y: NDArray[Any], stderr: NDArray[Any], quantile: float, label: str, color: str
-) -> None:
-    axes.plot(x, y, color=color, label=label)
-    half = quantile * stderr
-    if np.isfinite(half).any():
-        axes.fill_between(x, y - half, y + half, color=color, alpha=0.25, linewidth=0)
-
-
-def quantile(dataset: xr.Dataset) -> float:
-    """Return Student's 97.5 % quantile for the replicas of a dataset (NaN for a single one)."""
-    replicas = int(dataset.attrs.get("replicas", 1))
-    return float(stdtrit(replicas - 1, 0.975)) if replicas > 1 else float("nan")
-
-
-def world_label(dataset: xr.Dataset) -> str:
-    """Return how a legend names a dataset: its world, and the size of a finite one."""
-    if "population" in dataset.attrs:
-        return r"sampler, $N = \infty$"
-    return f"simulation, $N$ = {int(dataset.attrs['size']):,}"
-
-
 # ------------------------------------------------------------------------------------------------------- what is there
 def recorded_vectors(dataset: xr.Dataset) -> list[str]:
     """Return the names of the recorded site vectors that have a correlation over two times, in order of record."""
@@ -252,7 +170,7 @@ def recorded_vectors(dataset: xr.Dataset) -> list[str]:
     return [
         name[2:]
         for name in names
-        if name.startswith("C_") and not name.endswith("_stderr") and set(_TIMES) <= set(dataset[name].dims)
+        if name.startswith("C_") and not name.endswith("_stderr") and set(TIMES) <= set(dataset[name].dims)
     ]
 
 
@@ -263,19 +181,6 @@ def recorded_numbers(dataset: xr.Dataset) -> list[str]:
         for name, values in dataset.data_vars.items()
         if f"{name}_stderr" in dataset and values.dims in (("time",), ("layer",))
     ]
-
-
-def _one(values: xr.DataArray) -> xr.DataArray:
-    """Return the last of the inner columns and of the layers."""
-    return values.isel({dim: -1 for dim in values.dims if dim in _INNER})
-
-
-def _correlation(dataset: xr.Dataset, vector: str) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the two-time correlation and its standard error, each (time, time_)."""
-    values = _one(dataset[f"C_{vector}"]).transpose(*_TIMES)
-    name = f"C_{vector}_stderr"
-    errors = _one(dataset[name]).transpose(*_TIMES) if name in dataset else values * np.nan
-    return values.values, errors.values
 
 
 # ------------------------------------------------------------------------------------------------------------- theory
