@@ -109,19 +109,29 @@ class DenseTensor:
         self.entries *= order / factorial(order) / group.size ** ((order - 1) / 2)
 
     def force(self, s: Any) -> NDArray[np.floating]:
-        """Return -dH/ds on the spins, (sites,)."""
+        """Return -dH/ds on the spins, (sites,).
+
+        The twins feel the linear response of the force to their difference from the spins, less the part of it along
+        the spins: in the single-site process the overlaps C(t, t') are not perturbed, and in a finite network that part
+        would grow where the multiplier, which the program takes from the unperturbed spins, does not hold it.
+        """
         self.net.note("force", self.group.name)
         everything, group = spins(self.net, self.group, s), self.group
-        parts = [everything[0, start : start + group.size] for start in range(0, group.rows, group.size)]
-        field = np.concatenate([self._contract(part) for part in parts]).astype(self.net.dtype, copy=False)
+        state = everything[0, : group.size]
+        hessian = self.entries
+        for _ in range(self.order - 2):
+            hessian = hessian @ state
+        force = hessian @ state
+        if group.rows == group.size:
+            return force.astype(self.net.dtype, copy=False)
+        difference = group.differences(everything)[0]
+        square = np.dot(state, state)
+        if square > 0:
+            difference = difference - state * (np.dot(state, difference) / square)
+        change = (self.order - 1) * (hessian @ difference)
+        field = np.concatenate([force, force + self.net.perturbation * change]).astype(self.net.dtype, copy=False)
         wanted = self.net.index % self.net.recorder.every == 0
         return field + self.net.perturbed(group, None, FORCE, wanted)[0]
-
-    def _contract(self, spins: Rows) -> Rows:
-        contracted = self.entries
-        for _ in range(self.order - 1):
-            contracted = contracted @ spins
-        return contracted
 
 
 class FiniteNetwork(Network):

@@ -19,7 +19,7 @@ SMALL_NETWORK = ("simulate.replicas=2", "simulate.size=50", "simulate.keep=4")
 #: What makes each study small, beside the populations.
 SMALLER = {
     "spherical_pspin_aging": ["parameters.duration=3.0"],
-    "spherical_pspin_equilibrium": ["parameters.duration=3.0"],
+    "spherical_pspin_equilibrium": ["parameters.duration=1.0"],
     "random_rnn_transition": ["parameters.duration=3.0", "parameters.transient=1.0", "sweep.g=[0.8, 2.0]"],
     "random_rnn_fluctuations": ["parameters.duration=2.0", "sweep.simulate.size=[20, 40]"],
     "goe_fluctuations": ["sweep.simulate.size=[20, 40]"],
@@ -29,7 +29,7 @@ SMALLER = {
     "regression_batches": ["parameters.duration=3.0"],
     "random_features": ["parameters.duration=3.0", "sweep.width_ratio=[0.3, 0.6, 2.5]"],
     "random_features_power_law": ["parameters.duration=3.0", "sweep.width_ratio=[0.3, 0.6]"],
-    "random_features_growth": ["parameters.duration=3.0"],
+    "random_features_growth": ["parameters.duration=1.5", "sweep.width_ratio=[0.6, 2.0]"],
     "deep_propagation": ["parameters.depth=4"],
     "order_to_chaos": ["parameters.depth=4", "sweep.sigma_w=[0.8, 2.0]", "sweep.sigma_b=[0.1, 0.3]"],
     "deep_network": ["parameters.steps=3"],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from sitesampler.figures.lines import (
     SAMPLE,
@@ -185,6 +186,7 @@ def density(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
         dashes(collapse, lags, exact, label="theory")
         collapse.legend()
         coefficients.axhline(1, **THEORY_LINE)
+        coefficients.xaxis.set_major_locator(MaxNLocator(integer=True))
         coefficients.set(
             xlabel="level $k$",
             ylabel="Jacobi coefficient $b_k$",

@@ -171,7 +171,8 @@ def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
                 rho, half, _, _ = sampled_density(x, moments, errors, dt, used)
                 if dataset is sample:
                     line(axes, x, rho, half, color=colour)
-                    atom, error, _, _ = sampled_density(np.zeros(1), moments, errors, dt, used, 1e-4)
+                    sure = trusted_levels(*found, part=1e-3)
+                    atom, error, _, _ = sampled_density(np.zeros(1), moments, errors, dt, sure, 1e-4)
                     weight, error = np.pi * 1e-4 * atom[0], np.pi * 1e-4 * error[0]
                 else:
                     circles(axes, x, rho, half, color=colour, most=22)
@@ -184,7 +185,7 @@ def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
             )
             dashes(axes, x, smeared)
             note = (
-                f"atom at 0: {weight:.4f} ± {max(error, 1e-4):.0e}, theory {atom_there:g}" if alpha < 1 else "no atom"
+                f"atom at 0: {weight:.4f} ± {max(error, 1e-4):.1g}, theory {atom_there:g}" if alpha < 1 else "no atom"
             )
             axes.set(
                 yscale="log",
