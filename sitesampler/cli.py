@@ -1,4 +1,4 @@
-"""The command line: ``sitesampler run STUDY.toml`` and ``sitesampler list``.
+"""The command line: ``sitesampler run STUDY.toml``, ``sitesampler verify`` and ``sitesampler list``.
 
 Arguments in, words and an exit code out.  What a study is and how it runs is in ``study.py``.  Nothing heavy is
 imported before it is needed, so that ``--help`` answers at once.
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import math
 import sys
+import time
 import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sitesampler.errors import NotFinite, SiteSamplerError
+from sitesampler.errors import InputError, NotFinite, SiteSamplerError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,6 +61,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--no-progress", action="store_true", help="show no progress bar")
     run.add_argument("--traceback", action="store_true", help="show where in the code a failed run went wrong")
+    verify = commands.add_parser(
+        "verify",
+        help="check systems against closed forms and direct simulation",
+        description="Sample every system, or those named, and put the results beside closed forms and direct "
+        "simulations: one table and a verdict.  Exit code 1 if a row deviates more than chance allows over the whole "
+        "table, or more than the tolerance where the sampler is exact.",
+    )
+    verify.add_argument("systems", nargs="*", metavar="SYSTEM", help="models to verify (default: all)")
+    verify.add_argument("--quick", action="store_true", help="small runs: minutes instead of half an hour")
+    verify.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
+    verify.add_argument("--output", metavar="FILE", help="also write the table there: Markdown for .md, else text")
+    verify.add_argument("--traceback", action="store_true", help="show where in the code a failed run went wrong")
     commands.add_parser("list", help="name the models, one line each")
     return parser
 
@@ -82,11 +94,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "list":
             return _list()
+        if options.command == "verify":
+            return _verify(options)
         return _run(options)
     except KeyboardInterrupt:
         return _end("interrupted; datasets that were complete by then are kept", INTERRUPTED)
     except SiteSamplerError as error:
-        if options.command == "run" and options.traceback:
+        if options.command != "list" and options.traceback:
             traceback.print_exc()
         return _end(str(error), FAILED if isinstance(error, NotFinite) else REFUSED)
     except Exception as error:
@@ -108,6 +122,52 @@ def _list() -> int:
     for name in models.NAMES:
         print(f"{name:{width}}  {models.summary(name)}")
     return DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from sitesampler.verification import Row, chosen, judge, rows_of, table
+
+    systems = chosen(options.systems)
+    if options.seed < 0:
+        raise InputError(f"the seed must be a natural number, not {options.seed}")
+    if options.output is not None:
+        _write(options.output, "", "a")  # refused before the runs, not after
+    rows: list[Row] = []
+    broken, interrupted = [], False
+    for system in systems:
+        print(f"{system} ... ", end="", file=sys.stderr, flush=True)
+        started, before = time.perf_counter(), len(rows)
+        try:
+            rows.extend(rows_of(system, quick=options.quick, seed=options.seed))  # one by one
+            end = ""
+        except KeyboardInterrupt:
+            interrupted, end = True, ", interrupted"
+        except Exception as error:
+            if options.traceback:
+                traceback.print_exc()
+            reason = str(error) if isinstance(error, SiteSamplerError) else f"{type(error).__name__}: {error}"
+            broken.append(f"{system} did not finish: {reason}".replace("\n", " "))
+            end = ", failed"
+        print(f"{len(rows) - before} rows in {time.perf_counter() - started:.1f} s{end}", file=sys.stderr, flush=True)
+        if interrupted:
+            break
+    verdict = judge(rows)
+    sentences = [*verdict.sentences, *broken]
+    print(table(rows, verdict.share), *["", *sentences], sep="\n")
+    if options.output is not None:
+        markdown = options.output.endswith(".md")
+        _write(options.output, "\n".join([table(rows, verdict.share, markdown), "", *sentences]) + "\n")
+    if interrupted:
+        return _end("interrupted; the table has the rows that were done by then", INTERRUPTED)
+    return DONE if verdict.passed and not broken else FAILED
+
+
+def _write(path: str, text: str, mode: str = "w") -> None:
+    try:
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}") from None
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -146,6 +206,8 @@ def headlines(dataset: xr.Dataset, count: int = 2) -> list[str]:
     list of str
         Such as ``C_h(50, 50) = 1.2345 ± 0.0012``.
     """
+    from sitesampler.verification.verdict import with_error
+
     correlations = [str(name) for name in dataset.data_vars if str(name).startswith("C_")]
     derived = [f"{form}{name[2:]}{kind}" for name in correlations for form, kind in _DERIVED]
     numbers = [str(name) for name in dataset.data_vars if name not in (*correlations, *derived)]
@@ -158,21 +220,5 @@ def headlines(dataset: xr.Dataset, count: int = 2) -> list[str]:
         value, stderr = float(values.isel(last)), float(error.isel(last))
         if value == value:
             where = ", ".join(f"{float(dataset[dim][-1]):g}" for dim in values.dims)
-            lines.append(f"{name}({where}) = {_with_error(value, stderr)}")
+            lines.append(f"{name}({where}) = {with_error(value, stderr)}")
     return lines[:count]
-
-
-def _with_error(value: float, stderr: float) -> str:
-    """Return a number and its error, the error with two digits.
-
-    Examples
-    --------
-    >>> _with_error(1.23456, 0.00123), _with_error(1.0, float("nan"))
-    ('1.2346 ± 0.0012', '1')
-    """
-    if not 0 < stderr < math.inf:
-        return f"{value:.6g}"
-    digits = 1 - math.floor(math.log10(stderr))
-    if digits > 9:  # exact but for rounding
-        return f"{value:.10g} ± {stderr:.1e}"
-    return f"{round(value, digits):.{max(digits, 0)}f} ± {round(stderr, digits):.{max(digits, 0)}f}"

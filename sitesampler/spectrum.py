@@ -294,7 +294,7 @@ def _few(size: int, updates: int) -> int:
 
 
 def _leading(solver: Any, matrix: Array, count: int) -> tuple[Array, Array]:
-    """Return leading eigenvalues and eigenvectors; those at the edge of the bulk may be missing, as they converge late."""
+    """Return leading eigenvalues and eigenvectors; those at the edge of the bulk converge late and may be missing."""
     start = np.cos(np.arange(len(matrix)) ** 2.0)  # any fixed vector without symmetries
     try:
         return solver(matrix, k=count, which="LM", v0=start, ncv=max(4 * count, 40), tol=1e-10, maxiter=200)

@@ -50,12 +50,12 @@ def learning(net: Any, *, symmetry: float = 0.4, gain: float = 1.2) -> None:
     J = net.coupling(sites, gain=gain, symmetry=symmetry)
     x = sites.normal()
     x = x / np.sqrt(net.overlap(x, x))  # the largest part of what differs between small networks
-    for t in net.steps(3):
+    for _ in net.steps(3):
         y = J @ x
         J.add(np.tanh(y + 0.3), x, 3.0)
         x = 0.7 * x + np.tanh(y) + 0.2
     found = J.outlier_eigenvalues(x)
-    net.record(t, outliers=found, overlap=(("outlier",), found.overlaps[:, 0]))
+    net.record(2, outliers=found, overlap=(("outlier",), found.overlaps[:, 0]))
 
 
 @pytest.mark.parametrize("symmetry", [1.0, 0.4, 0.0, -0.4])
@@ -88,7 +88,7 @@ def test_the_law_without_the_matrix_has_the_outliers_of_the_matrix() -> None:
 
 
 def rotating(net: Any) -> None:
-    """An update that is not symmetric: two complex outliers."""
+    """Make an update that is not symmetric: two complex outliers."""
     sites = net.sites()
     J = net.coupling(sites, gain=0.5, symmetry=0)
     left, right = sites.normal(), sites.normal()
@@ -105,7 +105,7 @@ def test_complex_outliers() -> None:
 
 
 def layers(net: Any, *, ratio: float = 2.0) -> None:
-    """A rectangular coupling, multiplied both ways and updated."""
+    """Multiply a rectangular coupling both ways, and update it."""
     inputs, outputs = net.sites(), net.sites(ratio)
     W = net.coupling(outputs, inputs, gain=0.8)
     x, y = inputs.normal(), outputs.normal()
@@ -138,7 +138,7 @@ def test_replicas_with_fewer_outliers_are_filled_up() -> None:
 
 
 def test_a_spike_without_products_is_the_textbook_case(rng: np.random.Generator) -> None:
-    """Rank-one signal theta u v^T in noise: z = sqrt((1 + theta^2)(c + theta^2)) / theta (Benaych-Georges, Nadakuditi)."""
+    """Rank-one signal in noise: z = sqrt((1 + theta^2)(c + theta^2))/theta (Benaych-Georges & Nadakuditi 2012)."""
     u, v, theta, ratio = np.ones((1, 4)), np.ones((1, 4)), 1.7, 0.5
     none = np.empty((0, 4))
     found = rectangular_outliers(none, none, [LowRank(u, v, np.array([theta]))], 1.0, (ratio, 1.0), u, v)

@@ -12,8 +12,8 @@ import time
 
 import numpy as np
 
-from sitesampler.matrix import GaussianMatrix
 from sitesampler.draws import MatchedDraws
+from sitesampler.matrix import GaussianMatrix
 from sitesampler.order import LiveOrderParameters
 from sitesampler.threads import Lanes, one_blas_thread
 
