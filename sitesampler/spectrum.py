@@ -74,7 +74,8 @@ def bulk_edges(gain: float, rows: float, cols: float) -> tuple[float, float]:
     >>> bulk_edges(1.0, 1.0, 4.0)
     (1.0, 3.0)
     """
-    return gain * abs(np.sqrt(rows) - np.sqrt(cols)), gain * (np.sqrt(rows) + np.sqrt(cols))
+    a, b = float(np.sqrt(rows)), float(np.sqrt(cols))
+    return gain * abs(a - b), gain * (a + b)
 
 
 def basis_of(first: Array, others: Array) -> Array:
