@@ -116,7 +116,7 @@ def test_linear_networks_stay_gaussian_and_follow_their_closed_equations(depth: 
 @pytest.mark.parametrize("phi", ["tanh", "relu"])
 @pytest.mark.parametrize("depth", [1, 2, 4])
 def test_the_lazy_limit_is_the_tangent_kernel(phi: str, depth: int) -> None:
-    """gamma = 1e-3: the recursion of eq. (86), to 1 % of the outputs."""
+    """Gamma = 1e-3: the recursion of eq. (86), to 1 % of the outputs."""
     ds = ss.sample(
         ss.models.deep_network, population=16_000, replicas=4, seed=2, inputs=INPUTS, targets=TARGETS, depth=depth,
         gamma=1e-3, rate=0.2, steps=8, phi=phi, progress=False,
