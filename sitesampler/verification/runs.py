@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: What the full table multiplies: populations, N of networks, and their replicas.
 _LARGER = {"population": 6, "size": 2, "replicas": 3}
+#: Tolerances of statistical rows, quick and full: their part of the error stays below the scatter.
+_QUICK, _FULL = 1e-3, 2e-4
 #: Tolerance at which exact systems are sampled.
 _TIGHT = 1e-12
 
@@ -53,6 +55,7 @@ class Runs:
         import sitesampler
 
         started = time.perf_counter()
+        parameters = {"tolerance": _QUICK if self.quick else _FULL, **parameters}
         result = sitesampler.sample(
             program, population=self._larger("population", population), replicas=replicas, seed=self._seed(), keep=0,
             progress=False, **parameters,
