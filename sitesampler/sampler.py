@@ -1,31 +1,20 @@
 """The two calls: a site program at N = infinity (`sample`) and in a finite network (`simulate`), replica by replica.
 
-Replicas are independent dask tasks.  What a world does is in ``ensemble.py`` and ``finite.py``; what becomes of the
-replicas in ``results.py``.
+Here a call is checked, rehearsed and refused, or handed to ``replicas.py``, which runs it.
 """
 
 from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sitesampler import memory
-from sitesampler.ensemble import SiteEnsemble
-from sitesampler.errors import InputError, NotFinite, PopulationTooSmall, did_you_mean, listing
-from sitesampler.finite import FiniteNetwork
-from sitesampler.labels import Variable
-from sitesampler.network import Network
-from sitesampler.plan import Plan, Script
-from sitesampler.progress import Progress, Ticker
-from sitesampler.records import Recorder
-from sitesampler.rehearsal import Program, rehearse, run_program
-from sitesampler.results import combine, provenance
-from sitesampler.threads import Lanes, one_blas_thread
+from sitesampler.errors import InputError, did_you_mean, listing
+from sitesampler.rehearsal import Program, rehearse
+from sitesampler.replicas import Task, name_of, run
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,12 +22,6 @@ if TYPE_CHECKING:
 #: A basis vector is added when the remainder exceeds this part of a vector: on `random_rnn` the error it leaves is a
 #: tenth of the statistical error of a usual run (``studies/benchmarks/tolerance.py``).
 DEFAULT_TOLERANCE = 1e-3
-#: Largest relative error of an exact (Gaussian) system over its tolerance: 0.2 to 0.9 at the default one, and falling
-#: with it; a tenth of the statistical error of a usual chaotic run.  Measured by the same benchmark.
-_FLOOR_PER_TOLERANCE = 0.5
-#: Rounding in units of the machine precision.
-_ROUNDING = 1e3
-
 _OPTIONS = (
     "population",
     "size",
@@ -52,36 +35,6 @@ _OPTIONS = (
     "client",
     "progress",
 )
-
-
-@dataclass(frozen=True)
-class _Task:
-    """Everything that one replica needs to know."""
-
-    program: Program
-    parameters: Mapping[str, Any]
-    plan: Plan
-    infinite: bool
-    size: int
-    matrix: bool
-    entropy: int
-    keep: int
-    every: int
-    tolerance: float
-    dtype: str
-    lanes: int
-
-    def relative_floor(self) -> float:
-        rounding = _ROUNDING * float(np.finfo(self.dtype).eps)
-        return rounding if self.matrix and not self.infinite else rounding + _FLOOR_PER_TOLERANCE * self.tolerance
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What a replica has recorded, and the sentence that says why it ended early, if it did."""
-
-    variables: dict[str, Variable]
-    failure: str | None = None
 
 
 def sample(
@@ -157,10 +110,10 @@ def sample(
     """
     _check_count("population", population, 2)
     task = _prepare(program, parameters, True, population, True, seed, keep, every, tolerance, dtype)
-    at_once, lanes = _share(replicas, client)
-    memory.check_population(task.plan, population, replicas, at_once, np.dtype(dtype))
+    shares = _share(replicas, client)
+    memory.check_population(task.plan, population, replicas, shares[0], np.dtype(dtype))
     facts = {"world": "single-site ensemble", "population": population, "tolerance": float(tolerance)}
-    return _run(task, replicas, lanes, client, progress, facts)
+    return run(task, replicas, shares, client, progress, facts)
 
 
 def simulate(
@@ -215,20 +168,16 @@ def simulate(
     task = _prepare(program, parameters, False, size, bool(matrix), seed, keep, every, tolerance, dtype)
     if task.plan.tensors and not matrix:
         raise InputError(
-            f"{_name(program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
+            f"{name_of(program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
         )
-    at_once, lanes = _share(replicas, client)
+    shares = _share(replicas, client)
     orders = [event[2] for event in task.plan.events if event[0] == "tensor_coupling"]
-    memory.check_network(task.plan, size, bool(matrix), orders, replicas, at_once, np.dtype(dtype))
+    memory.check_network(task.plan, size, bool(matrix), orders, replicas, shares[0], np.dtype(dtype))
     facts = {"world": "finite network", "size": size, "matrix": int(matrix), "tolerance": float(tolerance)}
-    return _run(task, replicas, lanes, client, progress, facts)
+    return run(task, replicas, shares, client, progress, facts)
 
 
 # ------------------------------------------------------------------------------------------------ before a run starts
-def _name(program: Any) -> str:
-    return getattr(program, "__name__", type(program).__name__)
-
-
 def _check_count(name: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InputError(f"{name} must be an integer of at least {least}, not {value!r}")
@@ -243,12 +192,12 @@ def _check_parameters(program: Any, parameters: dict[str, Any], infinite: bool) 
     except ValueError:
         raise InputError(f"a program is a function that takes net, not {program!r}") from None
     if not known or known[0].kind not in (known[0].POSITIONAL_ONLY, known[0].POSITIONAL_OR_KEYWORD):
-        name = _name(program)
+        name = name_of(program)
         raise InputError(f"{name} must take the network as its first argument: def {name}(net, *, ...)")
     names = [p.name for p in known[1:] if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     clash = [name for name in names if name in _OPTIONS]
     if clash:
-        raise InputError(f"the parameter {clash[0]!r} of {_name(program)} is an option of the call; rename it")
+        raise InputError(f"the parameter {clash[0]!r} of {name_of(program)} is an option of the call; rename it")
     if not any(p.kind is p.VAR_KEYWORD for p in known):
         for name in parameters:
             if name in _OPTIONS:
@@ -256,10 +205,10 @@ def _check_parameters(program: Any, parameters: dict[str, Any], infinite: bool) 
                 raise InputError(f"{name} is an option of {other}, not of {call}")
             if name not in names:
                 hint = did_you_mean(name, [*names, *_OPTIONS])
-                raise InputError(f"{_name(program)} has no parameter {name!r}{hint}; it takes {listing(names)}")
+                raise InputError(f"{name_of(program)} has no parameter {name!r}{hint}; it takes {listing(names)}")
     missing = [p.name for p in known[1:] if p.name in names and p.default is p.empty and p.name not in parameters]
     if missing:
-        raise InputError(f"{_name(program)} needs a value for {listing(missing)}")
+        raise InputError(f"{name_of(program)} needs a value for {listing(missing)}")
 
 
 def _prepare(
@@ -273,7 +222,7 @@ def _prepare(
     every: int,
     tolerance: float,
     dtype: str,
-) -> _Task:
+) -> Task:
     _check_parameters(program, parameters, infinite)
     _check_count("keep", keep, 0)
     _check_count("every", every, 1)
@@ -290,8 +239,8 @@ def _prepare(
     entropy = int(np.random.SeedSequence(seed).entropy)  # type: ignore[arg-type]
     plan = rehearse(program, parameters, every)
     if not plan.records:
-        raise InputError(f"{_name(program)} records nothing; let it say net.record(t, h=h) in its loop")
-    return _Task(
+        raise InputError(f"{name_of(program)} records nothing; let it say net.record(t, h=h) in its loop")
+    return Task(
         program, parameters, plan, infinite, int(size), matrix, entropy, int(keep), int(every), float(tolerance),
         precision.name, 1,
     )  # fmt: skip
@@ -307,111 +256,3 @@ def _share(replicas: int, client: Any) -> tuple[int, int]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     at_once = min(int(replicas), cores)
     return at_once, max(1, cores // at_once)
-
-
-# ------------------------------------------------------------------------------------------------------- the run itself
-def _world(task: _Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]) -> Network:
-    seed = np.random.SeedSequence(task.entropy, spawn_key=(0 if task.infinite else 1, replica))
-    script, dtype = Script(task.plan), np.dtype(task.dtype)
-    if task.infinite:
-        return SiteEnsemble(script, recorder, task.size, seed, task.tolerance, dtype, lanes, on_step)
-    return FiniteNetwork(script, recorder, task.size, seed, task.matrix, task.tolerance, dtype, lanes, on_step)
-
-
-def _run_replica(task: _Task, replica: int, report: Callable[[int], None] | None = None) -> _Outcome:
-    """Run one replica, in whatever thread or process this is."""
-    ticker = Ticker(report or _WorkerReport())
-    recorder = Recorder(task.plan, task.every, task.keep if replica == 0 else 0, task.relative_floor())
-    lanes = Lanes(task.lanes)
-    failure = None
-    try:
-        with one_blas_thread():
-            try:
-                run_program(task.program, _world(task, recorder, lanes, replica, ticker), dict(task.parameters))
-            except NotFinite as error:
-                failure = str(error)
-            except PopulationTooSmall as error:
-                raise PopulationTooSmall(f"at {recorder.place}: {error}") from None
-            ticker.flush()
-            return _Outcome(recorder.variables(), failure)
-    finally:
-        lanes.close()
-
-
-class _WorkerReport:
-    """Sends steps from a dask worker to the driver."""
-
-    def __call__(self, steps: int) -> None:
-        from distributed import get_worker
-
-        get_worker().log_event(_TOPIC, steps)
-
-
-_TOPIC = "sitesampler-steps"
-
-
-def _run(task: _Task, replicas: int, lanes: int, client: Any, show: bool | None, facts: dict[str, Any]) -> xr.Dataset:
-    import dask
-
-    task = _Task(**{**task.__dict__, "lanes": lanes})
-    title = f"{_name(task.program)} " + ("at N = infinity" if task.infinite else f"at N = {task.size}")
-    progress = Progress(title, replicas, task.plan.steps, show)
-    try:
-        if client is None:
-
-            def run_here(replica: int) -> _Outcome:
-                outcome = _run_replica(task, replica, progress.advance)
-                progress.replica_done()
-                return outcome
-
-            tasks = [dask.delayed(run_here, pure=False)(replica) for replica in range(replicas)]
-            at_once, _ = _share(replicas, None)
-            with one_blas_thread():
-                outcomes = dask.compute(*tasks, scheduler="threads", num_workers=at_once)
-        else:
-            outcomes = _run_on_cluster(task, replicas, client, progress)
-    finally:
-        progress.close()
-    return _collect(task, replicas, list(outcomes), facts)
-
-
-def _run_on_cluster(task: _Task, replicas: int, client: Any, progress: Progress) -> list[_Outcome]:
-    client.subscribe_topic(_TOPIC, lambda event: progress.advance(int(event[1])))
-    try:
-        shared = client.scatter(task, broadcast=True)
-        futures = [client.submit(_run_replica, shared, replica, pure=False) for replica in range(replicas)]
-        for future in futures:
-            future.add_done_callback(lambda _: progress.replica_done())
-        return client.gather(futures)
-    finally:
-        client.unsubscribe_topic(_TOPIC)
-
-
-def _collect(task: _Task, replicas: int, outcomes: list[_Outcome], facts: dict[str, Any]) -> xr.Dataset:
-    attrs = provenance(
-        title=f"{_name(task.program)}, {facts['world']}",
-        program=_name(task.program),
-        parameters=_all_parameters(task),
-        seed=task.entropy if task.entropy < 2**63 else str(task.entropy),
-        replicas=int(replicas),
-        keep=task.keep,
-        every=task.every,
-        dtype=task.dtype,
-        **facts,
-    )
-    dataset = combine([outcome.variables for outcome in outcomes], attrs)
-    failures = [(i, outcome.failure) for i, outcome in enumerate(outcomes) if outcome.failure]
-    if failures:
-        replica, failure = failures[0]
-        others = f" ({len(failures)} of {replicas} replicas diverged)" if len(failures) > 1 else ""
-        error = NotFinite(f"{_name(task.program)}, replica {replica}: {failure}{others}")
-        error.partial = dataset.assign_attrs(incomplete=str(error))
-        raise error
-    return dataset
-
-
-def _all_parameters(task: _Task) -> dict[str, Any]:
-    """Return the parameters of the program with its defaults filled in."""
-    known = inspect.signature(task.program).parameters.values()
-    defaults = {p.name: p.default for p in list(known)[1:] if p.default is not p.empty}
-    return {**defaults, **task.parameters}

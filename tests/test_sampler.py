@@ -13,7 +13,8 @@ import sitesampler as ss
 from sitesampler import sampler
 from sitesampler.errors import NotFinite, PopulationTooSmall
 from sitesampler.kernels import BLOCK
-from sitesampler.sampler import _prepare, _run_replica
+from sitesampler.replicas import run_replica
+from sitesampler.sampler import _prepare
 from sitesampler.storage import publish
 
 
@@ -64,7 +65,7 @@ def test_replica_r_does_not_depend_on_how_many_there_are() -> None:
     third = 3 * three.C_h - 2 * parts[1].C_h
     task = _prepare(mixed, {}, True, 300, True, 1, 16, 1, sampler.DEFAULT_TOLERANCE, "float64")
     for replica, found in ((1, second), (2, third)):  # in any order, in any thread
-        alone = _run_replica(task, replica, lambda steps: None).variables["C_h"].values
+        alone = run_replica(task, replica, lambda steps: None).variables["C_h"].values
         np.testing.assert_allclose(found, alone, rtol=0, atol=1e-12)
 
 
@@ -162,7 +163,7 @@ def test_exact_results_are_not_reported_as_infinitely_precise() -> None:
 
 def test_standard_errors_are_those_of_the_replicas() -> None:
     task = _prepare(mixed, {"duration": 0.3}, False, 60, True, 1, 0, 1, sampler.DEFAULT_TOLERANCE, "float64")
-    alone = np.array([_run_replica(task, r, lambda steps: None).variables["q"].values for r in range(5)])
+    alone = np.array([run_replica(task, r, lambda steps: None).variables["q"].values for r in range(5)])
     ds = ss.simulate(mixed, size=60, replicas=5, seed=1, duration=0.3)
     np.testing.assert_allclose(ds.q, alone.mean(0), rtol=1e-13)
     np.testing.assert_allclose(ds.q_stderr, alone.std(0, ddof=1) / np.sqrt(5), rtol=1e-6)

@@ -1,0 +1,204 @@
+"""Replicas: independent runs of one program, as dask tasks on this machine or on a cluster, and what is made of them.
+
+What a world does is in ``ensemble.py`` and ``finite.py``, statistics and labels are in ``results.py``; the calls that
+users make, and what they refuse, are in ``sampler.py``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sitesampler.ensemble import SiteEnsemble
+from sitesampler.errors import NotFinite, PopulationTooSmall
+from sitesampler.finite import FiniteNetwork
+from sitesampler.labels import Variable
+from sitesampler.network import Network
+from sitesampler.plan import Plan, Script
+from sitesampler.progress import Progress, Ticker
+from sitesampler.records import Recorder
+from sitesampler.rehearsal import Program, run_program
+from sitesampler.results import combine, provenance
+from sitesampler.threads import Lanes, one_blas_thread
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Largest relative error of an exact (Gaussian) system over its tolerance: 0.2 to 0.9 at the default one, and falling
+#: with it; a tenth of the statistical error of a usual chaotic run.  Measured by the same benchmark.
+_FLOOR_PER_TOLERANCE = 0.5
+#: Rounding in units of the machine precision.
+_ROUNDING = 1e3
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that one replica needs to know."""
+
+    program: Program
+    parameters: Mapping[str, Any]
+    plan: Plan
+    infinite: bool
+    size: int
+    matrix: bool
+    entropy: int
+    keep: int
+    every: int
+    tolerance: float
+    dtype: str
+    lanes: int
+
+    def relative_floor(self) -> float:
+        """Return the relative error below which tolerance and rounding say nothing."""
+        rounding = _ROUNDING * float(np.finfo(self.dtype).eps)
+        return rounding if self.matrix and not self.infinite else rounding + _FLOOR_PER_TOLERANCE * self.tolerance
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a replica has recorded, and the sentence that says why it ended early, if it did."""
+
+    variables: dict[str, Variable]
+    failure: str | None = None
+
+
+def _world(task: Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]) -> Network:
+    seed = np.random.SeedSequence(task.entropy, spawn_key=(0 if task.infinite else 1, replica))
+    script, dtype = Script(task.plan), np.dtype(task.dtype)
+    if task.infinite:
+        return SiteEnsemble(script, recorder, task.size, seed, task.tolerance, dtype, lanes, on_step)
+    return FiniteNetwork(script, recorder, task.size, seed, task.matrix, task.tolerance, dtype, lanes, on_step)
+
+
+def run_replica(task: Task, replica: int, report: Callable[[int], None] | None = None) -> Outcome:
+    """Run one replica, in whatever thread or process this is."""
+    ticker = Ticker(report or _WorkerReport())
+    recorder = Recorder(task.plan, task.every, task.keep if replica == 0 else 0, task.relative_floor())
+    lanes = Lanes(task.lanes)
+    failure = None
+    try:
+        with one_blas_thread():
+            try:
+                run_program(task.program, _world(task, recorder, lanes, replica, ticker), dict(task.parameters))
+            except NotFinite as error:
+                failure = str(error)
+            except PopulationTooSmall as error:
+                raise PopulationTooSmall(f"at {recorder.place}: {error}") from None
+            ticker.flush()
+            return Outcome(recorder.variables(), failure)
+    finally:
+        lanes.close()
+
+
+class _WorkerReport:
+    """Sends steps from a dask worker to the driver."""
+
+    def __call__(self, steps: int) -> None:
+        from distributed import get_worker
+
+        get_worker().log_event(_TOPIC, steps)
+
+
+_TOPIC = "sitesampler-steps"
+
+
+def run(
+    task: Task,
+    replicas: int,
+    shares: tuple[int, int],
+    client: Any,
+    show: bool | None,
+    facts: dict[str, Any],
+) -> xr.Dataset:
+    """Run all replicas and return their dataset.
+
+    Parameters
+    ----------
+    task : Task
+    replicas : int
+    shares : (int, int)
+        How many replicas run at a time on this machine, and the threads of each.
+    client : dask.distributed.Client or None
+    show : bool or None
+        See `Progress`.
+    facts : dict
+        Attributes of the dataset besides those that follow from the task.
+
+    Raises
+    ------
+    NotFinite
+        If a replica diverged; ``partial`` holds what all of them had recorded.
+    """
+    import dask
+
+    at_once, lanes = shares
+    task = replace(task, lanes=lanes)
+    title = f"{name_of(task.program)} " + ("at N = infinity" if task.infinite else f"at N = {task.size}")
+    progress = Progress(title, replicas, task.plan.steps, show)
+    try:
+        if client is None:
+
+            def run_here(replica: int) -> Outcome:
+                outcome = run_replica(task, replica, progress.advance)
+                progress.replica_done()
+                return outcome
+
+            tasks = [dask.delayed(run_here, pure=False)(replica) for replica in range(replicas)]
+            with one_blas_thread():
+                outcomes = dask.compute(*tasks, scheduler="threads", num_workers=at_once)
+        else:
+            outcomes = _run_on_cluster(task, replicas, client, progress)
+    finally:
+        progress.close()
+    return _collect(task, replicas, list(outcomes), facts)
+
+
+def _run_on_cluster(task: Task, replicas: int, client: Any, progress: Progress) -> list[Outcome]:
+    client.subscribe_topic(_TOPIC, lambda event: progress.advance(int(event[1])))
+    try:
+        shared = client.scatter(task, broadcast=True)
+        futures = [client.submit(run_replica, shared, replica, pure=False) for replica in range(replicas)]
+        for future in futures:
+            future.add_done_callback(lambda _: progress.replica_done())
+        return client.gather(futures)
+    finally:
+        client.unsubscribe_topic(_TOPIC)
+
+
+def _collect(task: Task, replicas: int, outcomes: list[Outcome], facts: dict[str, Any]) -> xr.Dataset:
+    attrs = provenance(
+        title=f"{name_of(task.program)}, {facts['world']}",
+        program=name_of(task.program),
+        parameters=_all_parameters(task),
+        seed=task.entropy if task.entropy < 2**63 else str(task.entropy),
+        replicas=int(replicas),
+        keep=task.keep,
+        every=task.every,
+        dtype=task.dtype,
+        **facts,
+    )
+    dataset = combine([outcome.variables for outcome in outcomes], attrs)
+    failures = [(i, outcome.failure) for i, outcome in enumerate(outcomes) if outcome.failure]
+    if failures:
+        replica, failure = failures[0]
+        others = f" ({len(failures)} of {replicas} replicas diverged)" if len(failures) > 1 else ""
+        error = NotFinite(f"{name_of(task.program)}, replica {replica}: {failure}{others}")
+        error.partial = dataset.assign_attrs(incomplete=str(error))
+        raise error
+    return dataset
+
+
+def _all_parameters(task: Task) -> dict[str, Any]:
+    """Return the parameters of the program with its defaults filled in."""
+    known = inspect.signature(task.program).parameters.values()
+    defaults = {p.name: p.default for p in list(known)[1:] if p.default is not p.empty}
+    return {**defaults, **task.parameters}
+
+
+def name_of(program: Any) -> str:
+    """Return what a program is called."""
+    return getattr(program, "__name__", type(program).__name__)
