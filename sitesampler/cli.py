@@ -172,7 +172,8 @@ def _write(path: str, text: str, mode: str = "w") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # The file is read before the slow imports, so that mistakes in it are answered at once.
-    from sitesampler.study import read_study, run_study
+    from sitesampler.running import run_study
+    from sitesampler.study import read_study
 
     study = read_study(options.study, options.set)
     result = run_study(

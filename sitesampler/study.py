@@ -1,7 +1,7 @@
-"""Study files: a TOML text that says what to run, read into frozen dataclasses, run, and stored.
+"""Study files: a TOML text that says what to run, read into frozen dataclasses.
 
-Here are the reading and checking of a study file, and the calls of `sample` and `simulate` that it stands for.  How a
-dataset is written is in ``storage.py``, what a figure shows in ``figures``, what the terminal shows in ``cli.py``.
+Here are the reading and checking of a study file, and the program that it names.  What is done with it is in
+``running.py``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sitesampler.errors import InputError, ProgramError, SiteSamplerError, did_you_mean, listing
-from sitesampler.storage import make_folder, publish
+from sitesampler.errors import InputError, did_you_mean, listing
 
 if TYPE_CHECKING:
-    import xarray as xr
+    pass
 
 Program = Callable[..., None]
-_Table = TypeVar("_Table", "_Options", "SampleOptions", "SimulateOptions", "FigureOptions")
+_Table = TypeVar("_Table", "Options", "SampleOptions", "SimulateOptions", "FigureOptions")
 
 
 class StudyError(InputError):
@@ -55,7 +54,7 @@ def _key(kind: str) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Options:
+class Options:
     """Options of a call; those that a study leaves out (None) keep the call's own default."""
 
     replicas: int | None = _key("a positive integer")
@@ -71,14 +70,14 @@ class _Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleOptions(_Options):
+class SampleOptions(Options):
     """The table ``[sample]``: options of `sitesampler.sample`."""
 
     population: int | None = _key("a positive integer")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimulateOptions(_Options):
+class SimulateOptions(Options):
     """The table ``[simulate]``: options of `sitesampler.simulate`."""
 
     size: int | None = _key("a positive integer")
@@ -182,7 +181,7 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
         raise StudyError(f"{path} is not valid TOML: {error}") from None
     for override in overrides:
         _set(tables, override)
-    where = partial(_where, path, overrides)
+    where = partial(place_of, path, overrides)
     known = ("title", "program", "parameters", "sweep", "sample", "simulate", "figure")
     for key in tables:
         if key not in known:
@@ -209,7 +208,7 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
     )
 
 
-def _where(path: Path, overrides: Iterable[str], key: str) -> str:
+def place_of(path: Path, overrides: Iterable[str], key: str) -> str:
     """Return how a message names a key: with the file, unless it was set over the file."""
     overridden = {override.partition("=")[0].strip() for override in overrides}
     return f"--set {key}" if key in overridden else f"{path}: {key}"
@@ -251,7 +250,7 @@ def _sweep(
 ) -> dict[str, tuple[Any, ...]]:
     """Return what a study sweeps: parameters under their names, options under ``sample.`` and ``simulate.``."""
     axes: dict[str, tuple[Any, ...]] = {}
-    calls: dict[str, type[_Options]] = {"sample": SampleOptions, "simulate": SimulateOptions}
+    calls: dict[str, type[Options]] = {"sample": SampleOptions, "simulate": SimulateOptions}
     for name, values in given.items():
         inside = values if name in calls and isinstance(values, dict) else {"": values}
         for option, listed in inside.items():
@@ -299,7 +298,7 @@ def load_program(study: Study) -> Program:
     options = {item.name for table in (SampleOptions, SimulateOptions) for item in dataclasses.fields(table)}
     swept = (("sweep", name) for name in study.sweep if "." not in name)
     for table, name in (*(("parameters", name) for name in study.parameters), *swept):
-        label = _where(study.path, study.overrides, f"{table}.{name}")
+        label = place_of(study.path, study.overrides, f"{table}.{name}")
         if name in options and table == "sweep":
             raise StudyError(f"{label} is an option of the call: sweep it as sample.{name} or simulate.{name}")
         if name in options:
@@ -349,138 +348,3 @@ def _from_file(study: Study) -> Program:
             f"{study.path}: program: {file} has no function {function!r}{did_you_mean(function, functions)}"
         )
     return found
-
-
-# ----------------------------------------------------------------------------------------------------------- running
-@dataclass(frozen=True)
-class StudyResult:
-    """What a study left: datasets and the files they and the figure were written to."""
-
-    sample: xr.Dataset
-    simulation: xr.Dataset | None
-    paths: tuple[Path, ...]
-
-
-def run_study(
-    study: Study,
-    output: str | os.PathLike[str] | None = None,
-    progress: bool | None = None,
-    announce: Callable[[Path], object] | None = None,
-) -> StudyResult:
-    """Run a study and store its results.
-
-    Parameters
-    ----------
-    study
-        What to run.
-    output
-        Folder for ``sample.zarr``, ``simulation.zarr`` and ``figure.png``; ``results/<study name>`` if None.  Results
-        of an earlier run of the same study are replaced, each when its successor is complete.
-    progress
-        Show a progress bar: as it fits (None), always or never.
-    announce
-        Called with the folder when nothing more can be refused before the run.
-
-    Returns
-    -------
-    StudyResult
-
-    Raises
-    ------
-    SiteSamplerError
-        If the study is refused or its run goes wrong.  What was done until then, if anything, is in ``partial.zarr``.
-    """
-    import sitesampler as ss
-    from sitesampler.figures import check_kind, draw, save
-
-    program = load_program(study)
-    try:
-        check_kind(study.figure.kind)
-    except InputError as error:
-        raise StudyError(f"{_where(study.path, study.overrides, 'figure.kind')}: {error}") from None
-    folder = make_folder(Path(output) if output is not None else Path("results") / study.name)
-    if announce is not None:
-        announce(folder)
-    paths: list[Path] = []
-
-    def run(call: Callable[..., xr.Dataset], options: _Options, name: str) -> xr.Dataset:
-        table = name.removesuffix(".zarr").replace("simulation", "simulate")
-        axes = {key.removeprefix(f"{table}."): values for key, values in study.sweep.items()}
-        axes = {key: values for key, values in axes.items() if "." not in key}
-        fixed = {**options.given(), "progress": progress, **study.parameters}
-        try:
-            dataset = _over(partial(call, program, **fixed), axes)
-        except SiteSamplerError as error:
-            if isinstance(error, InputError):  # a setting that only the call could judge
-                error.args = (f"{study.path}: {error}",)
-            if error.partial is not None:
-                kept = publish(_with_provenance(error.partial, study), folder / "partial.zarr")
-                error.args = (f"{error}; what was done until then is in {kept}",)
-            raise
-        dataset = _with_provenance(dataset, study)
-        paths.append(publish(dataset, folder / name))
-        return dataset
-
-    sample = run(ss.sample, study.sample, "sample.zarr")
-    simulation = run(ss.simulate, study.simulate, "simulation.zarr") if study.simulate is not None else None
-
-    drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
-    if drawn is not None:
-        paths.append(save(drawn, folder / "figure.png"))
-    return StudyResult(sample, simulation, tuple(paths))
-
-
-def _over(call: Callable[..., xr.Dataset], axes: Mapping[str, tuple[Any, ...]]) -> xr.Dataset:
-    """Return the results of all combinations of the swept values, one dataset with a dimension for each.
-
-    Points whose runs go wrong hold NaN, and the attribute ``failed`` says why; if all do, the last error is raised.
-    """
-    import xarray as xr
-
-    if not axes:
-        return call()
-    names = list(axes)
-    failed: dict[str, str] = {}
-    numbered: set[Any] = set()
-    errors: list[SiteSamplerError] = []
-
-    def gather(point: dict[str, Any]) -> xr.Dataset | None:
-        if len(point) == len(names):
-            try:
-                found = call(**point)
-            except (InputError, ProgramError):  # these would go wrong at every point
-                raise
-            except SiteSamplerError as error:
-                errors.append(error)
-                failed[json.dumps(point)] = str(error)
-                return None
-            # Dimensions without coordinates (outliers) may differ in length: numbered, they are filled up with NaN.
-            bare = {dim: range(size) for dim, size in found.sizes.items() if dim not in found.coords}
-            numbered.update(bare)
-            return found.assign_coords(bare)
-        name = names[len(point)]
-        values, labels = axes[name], coordinate(axes[name])
-        parts = [gather({**point, name: value}) for value in values]
-        kept = [
-            part.expand_dims({name: [label]}) for part, label in zip(parts, labels, strict=True) if part is not None
-        ]
-        if not kept:
-            return None
-        whole = xr.concat(kept, dim=name, join="outer", data_vars="all", coords="minimal", combine_attrs="override")
-        return whole.reindex({name: labels})
-
-    whole = gather({})
-    if whole is None:
-        raise errors[-1]
-    whole = whole.drop_vars(numbered)
-    parameters = json.loads(whole.attrs.get("parameters", "{}"))
-    for name in names:
-        parameters.pop(name, None)
-        whole.attrs.pop(name, None)
-    whole.attrs |= {"parameters": json.dumps(parameters), "sweep": json.dumps(axes), "failed": json.dumps(failed)}
-    return whole
-
-
-def _with_provenance(dataset: xr.Dataset, study: Study) -> xr.Dataset:
-    """Return the dataset with the title and the text of its study among its attributes."""
-    return dataset.assign_attrs(title=study.title, study=study.text, study_overrides=json.dumps(list(study.overrides)))

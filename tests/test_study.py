@@ -10,7 +10,8 @@ import xarray as xr
 
 import sitesampler as ss
 from sitesampler.errors import NotFinite
-from sitesampler.study import StudyError, load_program, read_study, run_study
+from sitesampler.running import run_study
+from sitesampler.study import StudyError, load_program, read_study
 
 WHOLE = """
 title = "A weak network"
