@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: What the full table multiplies: populations, N of networks, and their replicas.
 _LARGER = {"population": 6, "size": 2, "replicas": 3}
 #: Tolerances of statistical rows, quick and full: their part of the error stays below the scatter.
-_QUICK, _FULL = 1e-3, 2e-4
+_QUICK, _FULL = 1e-3, 5e-4
 #: Tolerance at which exact systems are sampled.
 _TIGHT = 1e-12
 
