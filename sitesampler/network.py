@@ -233,6 +233,9 @@ class Network(ABC):
     ) -> NDArray[np.floating]:
         """Return zeros, to be added where an external field would act; recorded vectors then carry their response.
 
+        The response is the difference of perturbed twins: that of a vector with jumps in what the source acts on, such
+        as the derivative of a relu, is not caught by it.
+
         Parameters
         ----------
         group : Group
