@@ -24,7 +24,7 @@ def deep_network(
     momentum: float = 0.0,
     feedback: bool = False,
     responses: bool = False,
-    outlier_times: Any = (),
+    outlier_times: Any = None,
 ) -> None:
     """Deep network trained by gradient descent, with feature learning: kernels and outliers (eqs. 74-86, 108-111).
 
@@ -32,8 +32,8 @@ def deep_network(
     loss 1/2 sum (f - y)^2, every weight trained with step rate gamma^2 N_L; ``widths`` are N_l / N.  ``batch`` inputs
     per step, in turn; ``feedback`` sends errors back through fixed random weights; ``responses`` adds R_phi_r, the
     response of phi to the field r of W^T, and R_g_u, that of g to the field u of W (not for relu: its slope jumps).
-    Records f, loss, the lists of vectors h, phi and g = phi'(h) W^T g, and at ``outlier_times`` the outliers of the
-    hidden weights, over matrix.
+    Records f, loss, the lists of vectors h, phi and g = phi'(h) W^T g, and, at ``outlier_times`` (the last step if
+    None), the outliers of the hidden weights, over matrix.
     """
     phi, targets = nonlinearity(phi), np.asarray(targets, float)
     K, P, L = np.asarray(inputs) @ np.transpose(inputs) / np.shape(inputs)[1], len(targets), depth
@@ -57,7 +57,7 @@ def deep_network(
         for i in reversed(range(L - 1)):
             g.insert(0, phi.derivative(h[i]) * (B[i].T @ g[0] + source(groups[i], "r")))
         net.record(t, f=output - start, loss=np.sum(error**2) / 2, h=h, phi=[phi(x) for x in h], g=g)
-        if t in outlier_times and L > 1:
+        if L > 1 and t in ([steps] if outlier_times is None else outlier_times):
             found = [coupling.outlier_singular_values().values for coupling in W]
             table = np.reshape(list(zip_longest(*found, fillvalue=np.nan)), (-1, L - 1)).T
             net.record(t, outliers=(("matrix", "outlier"), table))

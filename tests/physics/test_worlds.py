@@ -14,7 +14,7 @@ import sitesampler as ss
 
 #: Parameters of short runs, and the size N of the smaller networks.
 SMALL: dict[str, tuple[dict[str, Any], int]] = {
-    "deep_network": ({"depth": 2, "rate": 0.2, "steps": 3}, 60),
+    "deep_network": ({"depth": 2, "rate": 0.2, "steps": 3, "outlier_times": ()}, 60),
     "deep_propagation": ({"depth": 5}, 60),
     "evolving_spikes": ({"spikes": 2, "strength": 2.5}, 100),
     "excitatory_inhibitory": (
