@@ -101,17 +101,10 @@ def check_network(
         twins = plan.sources + plan.tensors > 0
         one = _groups_bytes(plan, sizes, dtype.itemsize, twins, False, not matrix or twins)
         if matrix:
-            by_name = dict(zip(_unique(names), sizes, strict=True))
+            by_name = dict(zip(names, sizes, strict=True))
             one += sum(by_name[rows] * by_name[cols] * dtype.itemsize for rows, cols in pairs)
             # While it is symmetrised, a tensor stands beside its copy.
             one += sum(2 * 8 * max(sizes) ** order for order in tensor_orders)
         return at_once * (one + _tables_bytes(plan)) + replicas * _tables_bytes(plan) // 2
 
     _refuse(total, size, replicas, at_once, "size")
-
-
-def _unique(names: list[str]) -> list[str]:
-    taken: list[str] = []
-    for name in names:
-        taken.append(name if name not in taken else f"{name}{len(taken) + 1}")
-    return taken

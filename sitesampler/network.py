@@ -91,9 +91,9 @@ class Network(ABC):
             raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a group; give it one like 'neuron'")
         if not (np.isfinite(ratio) and ratio > 0):
             raise ProgramError(f"{program_line()}: the ratio of a group to N must be positive, not {ratio}")
-        self.note("sites", name, float(ratio))
         taken = [group.name for group in self.groups]
         name = name if name not in taken else f"{name}{len(taken) + 1}"
+        self.note("sites", name, float(ratio))
         group = self._group(float(ratio), name)
         self.groups.append(group)
         return group
@@ -265,7 +265,7 @@ class Network(ABC):
         if at is None:
             wanted = self.index % self.recorder.every == 0
         else:
-            times = self._loop("a source").values
+            times = self.innermost_loop("a source").values
             for moment in np.ravel(at):
                 check_number(moment, "a time of at=")
                 if not np.any(np.isclose(times, moment)):
@@ -277,23 +277,24 @@ class Network(ABC):
     @property
     def time(self) -> float:
         """Time, step or layer of the innermost loop."""
-        return self._loop("a source or a force").values[self.index]
+        return self.innermost_loop("a source or a force").values[self.index]
 
     @property
     def index(self) -> int:
         """Number of the step of the innermost loop, from 0."""
-        return self._loop("a source or a force").index
+        return self.innermost_loop("a source or a force").index
 
     @property
     def step(self) -> float | None:
         """Time step of the innermost loop, if it is a clock."""
-        return self._loop("a source or a force").dt
+        return self.innermost_loop("a source or a force").dt
 
     def _check_group(self, group: Any, word: str) -> None:
         if not isinstance(group, Group) or group.net is not self:
             raise ProgramError(f"{program_line()}: {word} needs groups made by net.sites, not {shown(group)}")
 
-    def _loop(self, word: str) -> _Loop:
+    def innermost_loop(self, word: str) -> _Loop:
+        """Return the innermost running loop; refuse a word that stands outside of all."""
         if not self._loops:
             raise ProgramError(f"{program_line()}: {word} belongs inside a loop over net.clock or net.steps")
         return self._loops[-1]

@@ -84,7 +84,6 @@ def rehearse(program: Program, parameters: dict[str, Any], every: int = 1) -> Pl
         If the program says something that cannot be meant.
     """
     plan = Plan()
-    # Sources are counted first: whether vectors carry perturbed twins must be known before the first draw.
     run_program(program, _Rehearsal(plan, every), parameters)
     return plan
 
@@ -203,7 +202,8 @@ class _SurrogateTensor:
 
     def force(self, s: Any) -> Rows:
         self.net.note("force", self.group.name)
+        self.net.innermost_loop("a source or a force")
         row = spins(self.net, self.group, s)[0]
         self.net.plan.products[self.net.groups.index(self.group)] += 1
         strength = np.sqrt(self.order * np.mean(row * row) ** (self.order - 1))
-        return strength * self.group.draws.raw(1)[0] + 0 * self.net.index
+        return strength * self.group.draws.raw(1)[0]
