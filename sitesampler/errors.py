@@ -43,11 +43,27 @@ class PopulationTooSmall(SiteSamplerError, ValueError):
 
 
 class NotFinite(SiteSamplerError, FloatingPointError):
-    """A site vector or a recorded number became infinite or not a number; the message says at which time."""
+    """A site vector or a recorded number became infinite or not a number; the message says at which time.
+
+    Attributes
+    ----------
+    site : int or None
+        The first site or sample of the vector that did, counting perturbed twins after the sites.
+    """
+
+    site: int | None = None
 
 
 class OutOfMemory(SiteSamplerError, MemoryError):
     """A run needs more memory than the machine has left."""
+
+
+class StorageError(InputError):
+    """A stored result, checkpoint or output folder is refused: missing, incomplete, damaged, too new, or in use."""
+
+
+class DiskFull(SiteSamplerError, OSError):
+    """Something does not fit on the disk; what had its name before is still there."""
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

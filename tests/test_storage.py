@@ -1,39 +1,391 @@
-"""Storage: a name that exists is complete, whatever happened while it was written."""
+"""Storage: a name that exists is complete, whatever happened while it was written, and what is read was written."""
 
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
-from sitesampler.errors import InputError
-from sitesampler.storage import make_folder, publish
+from sitesampler import storage
+from sitesampler.errors import DiskFull, InputError, SiteSamplerError, StorageError
+from sitesampler.storage import lock_folder, make_folder, open_result, publish, read_state, write_state
 
 
-def test_a_dataset_that_cannot_be_written_leaves_the_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rng: np.random.Generator
+@pytest.fixture
+def result(rng: np.random.Generator) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            "C_h": (("time", "lag"), rng.normal(size=(4, 3)), {"long_name": "correlation", "units": "1"}),
+            "lambda": ("outlier", np.array([1 + 2j, np.nan])),
+            "converged": ("replica", [1, 0]),
+        },
+        coords={"time": ("time", np.arange(4.0), {"units": "1"}), "layer": ("replica", ["first", "second"])},
+        attrs={"Conventions": "CF-1.11", "parameters": json.dumps({"g": 1.5})},
+    )
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def run(code: str, *arguments: object) -> str:
+    """Run code in a process of its own and return what it printed."""
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+# ------------------------------------------------------------------------------------------------------------- results
+@pytest.mark.parametrize("name", ["sample.zarr", "sample.nc"])
+def test_a_stored_result_is_the_result(tmp_path: Path, result: xr.Dataset, name: str) -> None:
+    publish(result, tmp_path / name)
+    assert names(tmp_path) == [name]
+    with open_result(tmp_path / name) as stored:
+        assert stored.C_h.chunks is not None, "lazy"
+        xr.testing.assert_identical(stored.load(), result)
+
+
+def test_a_stored_result_in_other_chunks_is_stored_again(tmp_path: Path, result: xr.Dataset) -> None:
+    stored = open_result(publish(result, tmp_path / "first.zarr"))
+    again = open_result(publish(stored.chunk(time=3), tmp_path / "second.zarr"))
+    assert again.C_h.chunks == ((3, 1), (3,))
+    xr.testing.assert_identical(again.compute(), result)
+
+
+def test_the_manifest_disturbs_nobody(tmp_path: Path, result: xr.Dataset) -> None:
+    path = publish(result, tmp_path / "sample.zarr")
+    variables = sorted(map(str, result.variables))
+    for consolidated in (True, False):
+        xr.testing.assert_identical(xr.open_zarr(path, consolidated=consolidated).load(), result)
+    group = zarr.open_group(path)
+    assert sorted(group.keys()) == variables
+    assert sorted(zarr.open_group(path, use_consolidated=False).array_keys()) == variables
+    result[["C_h"]].to_zarr(path, append_dim="time")
+    assert xr.open_zarr(path).sizes["time"] == 8
+
+
+def test_a_netcdf_file_with_a_seal_is_a_netcdf_file(tmp_path: Path, result: xr.Dataset) -> None:
+    path = publish(result, tmp_path / "sample.nc")
+    with xr.open_dataset(path, engine="h5netcdf") as stored:
+        xr.testing.assert_identical(stored.load(), result)
+
+
+def test_chunks_are_compressed_with_a_checksum(tmp_path: Path, result: xr.Dataset) -> None:
+    path = publish(result, tmp_path / "sample.zarr")
+    stored = open_result(path)
+    chunk = path / "C_h" / "0.0"
+    data = bytearray(chunk.read_bytes())
+    data[-6] ^= 1  # inside the values: they do not compress
+    chunk.write_bytes(data)
+    with pytest.raises(RuntimeError, match=r"(?i)checksum"):
+        stored.C_h.load()
+
+
+def test_every_file_of_a_store_is_verified(tmp_path: Path, result: xr.Dataset) -> None:
+    path = publish(result, tmp_path / "sample.zarr")
+    files = [file for file in path.rglob("*") if file.is_file() and file.parent.name != ".sitesampler"]
+    assert len(files) > 15
+    for file in files:
+        name = file.relative_to(path).as_posix().replace(".", r"\.")
+        data = file.read_bytes()
+        file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        with pytest.raises(
+            StorageError, match=rf"sample\.zarr is damaged .* the file {name} differs: take it from a copy"
+        ):
+            open_result(path)
+        file.write_bytes(data[:-1])
+        with pytest.raises(StorageError, match=rf"the file {name} differs"):
+            open_result(path)
+        file.unlink()
+        with pytest.raises(StorageError, match=rf"is incomplete, the file {name} is missing|is not a Zarr store"):
+            open_result(path)
+        file.write_bytes(data)
+    open_result(path)
+
+
+def test_a_file_that_was_added_is_refused_unless_hidden(tmp_path: Path, result: xr.Dataset) -> None:
+    path = publish(result, tmp_path / "sample.zarr")
+    (path / ".DS_Store").touch()
+    open_result(path)
+    (path / "C_h" / "9.9").touch()
+    with pytest.raises(StorageError, match=r"the file C_h/9\.9 was added"):
+        open_result(path)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"format": 1}', b'{"format": 1, "sitesampler": "1", "files": 3}']
+)
+def test_a_damaged_manifest_is_refused(tmp_path: Path, result: xr.Dataset, damage: bytes) -> None:
+    path = publish(result, tmp_path / "sample.zarr")
+    (path / ".sitesampler" / ".zattrs").write_bytes(damage)
+    with pytest.raises(StorageError, match=r"manifest of .* is damaged"):
+        open_result(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path, _: None, "there is no result at"),
+        (lambda path, _: path.mkdir(), "is not a Zarr store: it was not written by sitesampler or is incomplete"),
+        (lambda path, ds: ds.to_zarr(path, zarr_format=2), "has no manifest: it was not written by sitesampler"),
+        (lambda path, _: path.touch(), r"is not a result: that would be a Zarr store \(a folder\) or a NetCDF file"),
+    ],
+    ids=["nothing", "empty folder", "by somebody else", "a file"],
+)
+def test_what_is_no_result_is_refused(
+    tmp_path: Path, result: xr.Dataset, make: Callable[[Path, xr.Dataset], object], message: str
 ) -> None:
-    old = xr.Dataset({"x": ("time", rng.normal(size=3))})
-    publish(old, tmp_path / "x.zarr")
+    make(tmp_path / "sample", result)
+    with pytest.raises(StorageError, match=message):
+        open_result(tmp_path / "sample")
 
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(xr.Dataset, "to_zarr", full)
-    with pytest.raises(OSError, match="No space"):
-        publish(old + 1, tmp_path / "x.zarr")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.zarr"]
-    with xr.open_zarr(tmp_path / "x.zarr") as stored:
-        xr.testing.assert_identical(stored.load(), old)
+def test_a_netcdf_file_by_somebody_else_is_refused(tmp_path: Path, result: xr.Dataset) -> None:
+    result.to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
+    with pytest.raises(
+        StorageError, match="does not end with a seal: it was not written by sitesampler or is incomplete"
+    ):
+        open_result(tmp_path / "other.nc")
+
+
+def test_a_netcdf_file_is_verified(tmp_path: Path, result: xr.Dataset) -> None:
+    path = publish(result, tmp_path / "sample.nc")
+    data = path.read_bytes()
+    for place in range(0, len(data), 101):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 64]) + data[place + 1 :])
+        with pytest.raises(StorageError):
+            open_result(path)
+        path.write_bytes(data[:place])
+        with pytest.raises(StorageError, match=r"does not end with a seal|its seal is not readable"):
+            open_result(path)
+
+
+@pytest.mark.parametrize("name", ["sample.zarr", "sample.nc", "state.npz"])
+def test_a_newer_format_is_refused_with_both_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset, name: str
+) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(storage, "FORMAT", 2)
+        newer.setattr(storage, "__version__", "7.0")
+        if name == "state.npz":
+            write_state(tmp_path / name, {}, {})
+        else:
+            publish(result, tmp_path / name)
+    read: Callable[[Path], Any] = read_state if name == "state.npz" else open_result
+    ours = storage.__version__.replace(".", r"\.")
+    with pytest.raises(
+        StorageError,
+        match=rf"is in format 2, written by sitesampler 7\.0; this is sitesampler {ours}, .* up to format 1",
+    ):
+        read(tmp_path / name)
+
+
+# ----------------------------------------------------------------------------------------------------------- full disk
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    # The kernel refuses to let a file grow beyond a limit, as it refuses on a full disk, at whatever write that is.
+    pytest.importorskip("resource")
+    code = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np, xarray as xr
+from sitesampler.errors import DiskFull
+from sitesampler.storage import publish, open_result, read_state, write_state
+
+folder = Path(sys.argv[1])
+noise = np.random.default_rng(1).normal(size=5000)
+dataset = xr.Dataset({"x": ("time", noise)})
+writers = {
+    "x.zarr": lambda path, n: publish(dataset[{"time": slice(n)}], path),
+    "x.nc": lambda path, n: publish(dataset[{"time": slice(n)}], path),
+    "x.npz": lambda path, n: write_state(path, {"x": noise[:n]}, {}),
+}
+for name, write in writers.items():
+    write(folder / name, 10)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+for name, write in writers.items():
+    try:
+        write(folder / name, 5000)
+    except DiskFull as error:
+        print(error)
+print(open_result(folder / "x.zarr").sizes["time"], open_result(folder / "x.nc").sizes["time"])
+print(read_state(folder / "x.npz")[0]["x"].shape, *sorted(path.name for path in folder.iterdir()))
+"""
+    *errors, sizes, rest = run(code, tmp_path).splitlines()
+    for name, error in zip(["x.zarr", "x.nc", "x.npz"], errors, strict=True):
+        assert error.startswith(f"{tmp_path / name} could not be written (File too large, ")
+        assert error.endswith(
+            " GiB free): make room or choose another folder; what had that name before is still there"
+        )
+    assert (sizes, rest) == ("10 10", "(10,) x.nc x.npz x.zarr")
+
+
+def test_a_full_disk_is_ours_and_an_oserror() -> None:
+    assert issubclass(DiskFull, SiteSamplerError)
+    assert issubclass(DiskFull, OSError)
+    assert str(DiskFull("x is full")) == "x is full"
+
+
+def test_other_errors_pass_and_leave_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset
+) -> None:
+    publish(result, tmp_path / "x.zarr")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(xr.Dataset, "to_zarr", broken)
+    with pytest.raises(PermissionError):
+        publish(result + 1, tmp_path / "x.zarr")
+    assert names(tmp_path) == ["x.zarr"]
+    xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
+
+
+# --------------------------------------------------------------------------------------------------------- checkpoints
+def test_a_state_comes_back_bit_for_bit(tmp_path: Path, rng: np.random.Generator) -> None:
+    arrays = {
+        "C/h h": rng.normal(size=(3, 4)),
+        "file": np.array([np.nan, -0.0, np.inf, 5e-324, np.uint64(0x7FF8000000000123).view(float)]),
+        "complex": np.array([1 + 2j, complex(np.nan, -0.0)]),
+        "empty": np.empty((0, 3)),
+        "scalar": np.array(2.5, dtype=np.float32),
+        "facts.json": np.asfortranarray(np.arange(6).reshape(2, 3)),
+        "flags": np.array([True, False]),
+    }
+    facts = {"iteration": 3, "residual": 0.1 + 0.2, "seed": 2**70, "names": ["h", "φ"], "none": None}
+    write_state(tmp_path / "state.npz", arrays, facts)
+    found, said = read_state(tmp_path / "state.npz")
+    assert said == facts
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+        assert found[name].tobytes() == array.tobytes()
+    first = (tmp_path / "state.npz").read_bytes()
+    write_state(tmp_path / "state.npz", arrays, facts)
+    assert (tmp_path / "state.npz").read_bytes() == first, "the same state is the same file"
+    assert names(tmp_path) == ["state.npz"]
+
+
+def test_a_state_with_any_byte_flipped_or_cut_off_is_refused_or_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    array = np.linspace(0, 1, 20)
+    write_state(path, {"x": array}, {"iteration": 3})
+    data = path.read_bytes()
+    refused = 0
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :])
+        try:
+            arrays, facts = read_state(path)
+        except StorageError:
+            refused += 1
+        else:  # in the version that the seal names
+            assert (arrays["x"].tobytes(), facts) == (array.tobytes(), {"iteration": 3})
+        path.write_bytes(data[:place])
+        with pytest.raises(StorageError):
+            read_state(path)
+    assert refused > 0.98 * len(data)
+
+
+def test_a_missing_state_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"there is no checkpoint .*state\.npz"):
+        read_state(tmp_path / "state.npz")
+
+
+def test_what_is_no_array_of_numbers_is_not_written(tmp_path: Path) -> None:
+    write_state(tmp_path / "state.npz", {}, {"iteration": 1})
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        write_state(tmp_path / "state.npz", {"x": np.array([None])}, {"iteration": 2})
+    assert read_state(tmp_path / "state.npz") == ({}, {"iteration": 1})
+    assert names(tmp_path) == ["state.npz"]
+
+
+def test_a_kill_at_any_moment_leaves_a_complete_state(tmp_path: Path) -> None:
+    code = """
+import itertools, sys
+from pathlib import Path
+import numpy as np
+from sitesampler.storage import lock_folder, write_state
+with lock_folder(Path(sys.argv[1])) as folder:
+    for i in itertools.count():
+        write_state(folder / "state.npz", {"x": np.full(200_000, float(i))}, {"iteration": i})
+        print(i, flush=True)
+"""
+    for moment in range(4):
+        process = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        with process.stdout:
+            for _ in range(2 + moment):
+                last = int(process.stdout.readline())
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        arrays, facts = read_state(tmp_path / "state.npz")
+        assert facts["iteration"] >= last
+        np.testing.assert_array_equal(arrays["x"], facts["iteration"])
+    with lock_folder(tmp_path):  # not held by the killed ones
+        assert names(tmp_path) == [".lock", "state.npz"]
+    assert names(tmp_path) == ["state.npz"]
+
+
+# ------------------------------------------------------------------------------------------------------------- folders
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from sitesampler.errors import StorageError
+from sitesampler.storage import lock_folder
+try:
+    with lock_folder(Path(sys.argv[1])):
+        print("in")
+except StorageError as error:
+    print(error)
+"""
+    with lock_folder(tmp_path) as folder:
+        (folder / ".sample.zarr.1.writing").mkdir()
+        assert run(code, folder) == (
+            f"the output folder {folder} is in use by another run (process {os.getpid()} on {socket.gethostname()}): "
+            f"wait for it to end or choose another folder\n"
+        )
+        assert ".sample.zarr.1.writing" in names(folder), "the second run touches nothing of the first"
+    assert run(code, tmp_path) == "in\n"
 
 
 def test_a_folder_is_made_and_left_overs_are_swept(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "new" / "folder")
     (folder / ".sample.zarr.1.writing" / "C_h").mkdir(parents=True)
+    (folder / ".state.npz.1.writing").touch()
     (folder / "kept.zarr").mkdir()
     make_folder(folder)
-    assert [path.name for path in folder.iterdir()] == ["kept.zarr"]
+    assert len(names(folder)) == 3, "only who holds the lock may sweep"
+    with lock_folder(folder):
+        assert names(folder) == [".lock", "kept.zarr"]
+    assert names(folder) == ["kept.zarr"]
+
+
+def test_a_run_killed_between_two_renames_loses_nothing(tmp_path: Path, result: xr.Dataset) -> None:
+    publish(result, tmp_path / "new").rename(tmp_path / ".x.zarr.12.writing")
+    publish(result + 1, tmp_path / "old").rename(tmp_path / ".x.zarr.12.replaced.writing")
+    with lock_folder(tmp_path):
+        xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
+    assert names(tmp_path) == ["x.zarr"]
+
+
+def test_where_there_are_no_locks_a_run_goes_on_and_nothing_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".sample.zarr.1.writing").mkdir()
+    monkeypatch.setattr(storage, "fcntl", None)
+    with lock_folder(tmp_path), lock_folder(tmp_path):
+        assert names(tmp_path) == [".sample.zarr.1.writing"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
