@@ -112,32 +112,39 @@ def combine_blocks(history, rank, weights, first, last, out):  # type: ignore[no
 
 @njit(cache=True, nogil=True, fastmath=_FLAGS)
 def moments(rows, out):  # type: ignore[no-untyped-def]
-    """Write the mean, the variance and the fourth central moment of each row to out[row], in double precision."""
+    """Write mean, variance, third and fourth central moment of each row to out[row], in double precision."""
     size = rows.shape[1]
     for row in range(rows.shape[0]):
         total = 0.0
         for start in range(0, size, BLOCK):
             part = rows[row, start : min(start + BLOCK, size)]
-            first = part[0] * 0
+            block = part[0] * 0
             for j in range(part.size):
-                first += part[j]
-            total += first
-        centre = total / size
-        shift = rows.dtype.type(centre)
-        squares, fourths = 0.0, 0.0
+                block += part[j]
+            total += block
+        shift = rows.dtype.type(total / size)
+        m1, m2, m3, m4 = 0.0, 0.0, 0.0, 0.0
         for start in range(0, size, BLOCK):
             part = rows[row, start : min(start + BLOCK, size)]
-            second = part[0] * 0
-            fourth = second
+            first = part[0] * 0
+            second, third, fourth = first, first, first
             for j in range(part.size):
-                square = (part[j] - shift) * (part[j] - shift)
+                value = part[j] - shift
+                square = value * value
+                first += value
                 second += square
+                third += square * value
                 fourth += square * square
-            squares += second
-            fourths += fourth
-        out[row, 0] = centre
-        out[row, 1] = squares / size
-        out[row, 2] = fourths / size
+            m1 += first
+            m2 += second
+            m3 += third
+            m4 += fourth
+        m1, m2, m3, m4 = m1 / size, m2 / size, m3 / size, m4 / size
+        # The shift is the mean but for rounding, which is no small part of the spread where that is small (m1 is).
+        out[row, 0] = shift + m1
+        out[row, 1] = m2 - m1**2
+        out[row, 2] = m3 - 3 * m1 * m2 + 2 * m1**3
+        out[row, 3] = m4 - 4 * m1 * m3 + 6 * m1**2 * m2 - 3 * m1**4
 
 
 def blocks(size: int) -> int:

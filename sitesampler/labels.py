@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,21 +26,34 @@ class Position:
     dt: float | None
 
 
+#: What a variable is to the samples it was made of, which settles how chunks of a population and how replicas are put
+#: together (``results.py``):
+#:
+#: - "average": of something over the samples; chunks are averaged with their weights.
+#: - "moments": mean and second, third and fourth central moments along a last axis that ``dims`` does not name; chunks
+#:   are pooled exactly.  Replicas become one excess kurtosis, which is not linear in what is averaged.
+#: - "number": a function of order parameters that all chunks share, and so the same in all of them.
+#: - "paths": single trajectories, which estimate nothing; those of the first chunk and replica stand for all.
+Kind = Literal["average", "moments", "number", "paths"]
+
+
 @dataclass(frozen=True)
 class Variable:
-    """A labelled array of one replica.
+    """A labelled array of one replica, or of one chunk of its population.
 
     Attributes
     ----------
     dims : tuple of str
+        Dimensions in the result.
     values : array
+        With one more axis, of length four, where the kind is "moments".
     coords : dict
         Coordinates of the dimensions that have them.
     floor : array
-        Error below which tolerance and rounding say nothing, broadcastable to the values.
+        Error below which tolerance and rounding say nothing, broadcastable to what the result shows.
     attrs : dict
-    sampled : bool
-        Whether replicas estimate the same thing (trajectories do not).
+    kind : "average", "moments", "number" or "paths"
+        See `Kind`.
     """
 
     dims: tuple[str, ...]
@@ -48,7 +61,7 @@ class Variable:
     coords: dict[str, Array]
     floor: Array
     attrs: dict[str, Any] = field(default_factory=dict)
-    sampled: bool = True
+    kind: Kind = "average"
 
 
 def check_order(name: str, positions: list[Position], position: Position) -> None:

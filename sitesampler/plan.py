@@ -50,6 +50,8 @@ class Plan:
         What is recorded, by name.
     times : dict
         How many times each name is recorded.
+    loops : dict
+        Whether each name is recorded along "time" or "layer".
     dimensions : dict
         Lengths of the dimensions that have no coordinates.
     """
@@ -65,6 +67,7 @@ class Plan:
     steps: int = 0
     records: dict[str, Recorded] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
+    loops: dict[str, str] = field(default_factory=dict)
     dimensions: dict[str, int] = field(default_factory=dict)
 
 

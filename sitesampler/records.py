@@ -39,10 +39,21 @@ class Recorder:
         Relative error of tolerance and rounding.
     rehearsing : bool
         Only find out what is recorded.
+    silent : bool
+        Keep nothing: the run is made for its order parameters.
     """
 
-    def __init__(self, plan: Plan, every: int = 1, keep: int = 0, floor: float = 0.0, rehearsing: bool = False) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        every: int = 1,
+        keep: int = 0,
+        floor: float = 0.0,
+        rehearsing: bool = False,
+        silent: bool = False,
+    ) -> None:
         self.plan, self.every, self.keep, self.floor, self.rehearsing = plan, every, keep, floor, rehearsing
+        self.silent = silent
         #: Where the run is, for messages.
         self.place = "the start"
         self._probes: list[tuple[str, Probe]] = []
@@ -65,10 +76,11 @@ class Recorder:
                     f"{program_line()}: {name!r} is recorded with the inner shape {shape}, where another run recorded "
                     f"{kind.shape}; it must have the same shape each time, whatever the number of sites"
                 )
-            if position.index % self.every:
+            if position.index % self.every or self.silent:
                 continue
             if self.rehearsing:
                 self.plan.times[name] = self.plan.times.get(name, 0) + 1
+                self.plan.loops[name] = position.dim
                 continue
             if not kind.groups:
                 self._number(name, position, value)
@@ -244,4 +256,4 @@ class _NumberRecord:
         attrs = {"long_name": name.replace("_", " "), "units": "1"}
         # Most are quadratic in site vectors: the error of a vector is relative to the largest, its own size the factor.
         floors = floor * np.sqrt(np.abs(values) * scale)
-        return {name: Variable((dim, *self.dims), values, {dim: coordinate}, floors, attrs)}
+        return {name: Variable((dim, *self.dims), values, {dim: coordinate}, floors, attrs, "number")}

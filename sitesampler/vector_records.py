@@ -85,13 +85,13 @@ class VectorRecord:
         _, scales = self._select((dim, dim + "_"), np.einsum("ltk,lsm->ltskm", scale, scale), 2)
         both = {**coords, dim + "_": coordinate}
         out = {f"C_{name}": _variable(dims, C, both, floor * scales, f"two-time correlation of {name}")}
-        moments = np.array([_moments(rows) for rows in tables]).reshape(-1, 2, count, k)
-        dims, mean = self._select((dim,), moments[:, 0], 1)
+        moments = np.stack([_moments(rows) for rows in tables]).reshape(layers, count, k, 4)
+        dims, mean = self._select((dim,), moments[..., 0], 1)
         _, scales = self._select((dim,), scale, 1)
         out[f"{name}_mean"] = _variable(dims, mean, coords, floor * scales, f"mean of {name}")
-        dims, kurtosis = self._select((dim,), moments[:, 1], 1)
-        text = f"excess kurtosis of {name}"
-        out[f"{name}_kurtosis"] = _variable(dims, kurtosis, coords, np.asarray(10 * floor), text)
+        labels = {"long_name": f"excess kurtosis of {name}", "units": "1"}
+        moments = moments.reshape(*mean.shape, 4)
+        out[f"{name}_kurtosis"] = Variable(dims, moments, coords, np.asarray(10 * floor), labels, "moments")
         for label, response in self._responses.items():
             out[f"R_{name}{label}"] = self._response(name, response, dim, coords, floor)
         if self.keep:
@@ -162,23 +162,18 @@ class VectorRecord:
         values = np.stack(rows).reshape(len(self.groups), count, k, kept).transpose(0, 3, 1, 2)
         dims, values = self._select((self.groups[0].name, dim), values, 1)
         attrs = {"long_name": f"single-site trajectories of {name}", "units": "1"}
-        return Variable(dims, values, coords, np.asarray(0.0), attrs, sampled=False)
+        return Variable(dims, values, coords, np.asarray(0.0), attrs, "paths")
 
 
 def _variable(dims: tuple[str, ...], values: Array, coords: dict[str, Array], floor: Array, text: str) -> Variable:
     return Variable(dims, values, coords, floor, {"long_name": text, "units": "1"})
 
 
-def _moments(rows: Rows) -> tuple[Array, Array]:
-    """Mean and excess kurtosis of each row; no kurtosis for a vector without variance."""
-    moments = np.empty((len(rows), 3))
+def _moments(rows: Rows) -> Array:
+    """Mean, variance, third and fourth central moment of each row."""
+    moments = np.empty((len(rows), 4))
     kernels.moments(rows, moments)
-    mean, variance, fourth = moments.T
-    kurtosis = np.full(len(mean), np.nan)
-    varies = variance > 1e-20 * (mean**2 + np.finfo(np.float64).tiny)
-    with np.errstate(all="ignore"):  # a run about to diverge
-        kurtosis[varies] = fourth[varies] / variance[varies] ** 2 - 3
-    return mean, kurtosis
+    return moments
 
 
 def _gram(rows: Rows) -> Array:

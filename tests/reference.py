@@ -17,6 +17,7 @@ from scipy import stats
 
 from sitesampler.ensemble import SiteEnsemble
 from sitesampler.finite import FiniteNetwork
+from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Plan, Script
 from sitesampler.records import Recorder
 from sitesampler.threads import Lanes
@@ -32,13 +33,6 @@ def project(rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def combine(rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return sum_i weights[i, k] row_i for every k."""
     return weights.T @ rows.astype(float)
-
-
-def moments(rows: np.ndarray) -> np.ndarray:
-    """Return mean, variance and fourth central moment of each row."""
-    rows = rows.astype(float)
-    deviations = rows - rows.mean(1, keepdims=True)
-    return np.stack([rows.mean(1), np.mean(deviations**2, 1), np.mean(deviations**4, 1)], axis=1)
 
 
 def gram_schmidt(vectors: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
@@ -163,7 +157,8 @@ def open_world(
     script, recorder = Script(plan, rehearsing=True), Recorder(plan)
     stream, precision, threads = np.random.SeedSequence(seed), np.dtype(dtype), lanes or Lanes()
     if world == "ensemble":
-        return SiteEnsemble(script, recorder, size, stream, tolerance, precision, threads)
+        order = LiveOrderParameters(tolerance, precision)
+        return SiteEnsemble(script, recorder, order, size, stream, tolerance, precision, threads)
     return FiniteNetwork(script, recorder, size, stream, world == "matrix", tolerance, precision, threads)
 
 

@@ -6,18 +6,24 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
 
 from sitesampler.errors import InputError
-from sitesampler.labels import Variable
-from sitesampler.results import combine, compare, provenance
+from sitesampler.labels import Kind, Variable
+from sitesampler.results import combine, compare, interval, merged, provenance
 
 
-def variable(values: Any, floor: Any = 0.0, sampled: bool = True, times: int | None = None) -> Variable:
+def variable(values: Any, floor: Any = 0.0, kind: Kind = "average") -> Variable:
     array = np.asarray(values, float)
-    time = np.arange(len(array) if times is None else times) / 2
-    return Variable(
-        ("time",), array, {"time": time}, np.asarray(floor, float), {"long_name": "x", "units": "1"}, sampled
-    )
+    attrs = {"long_name": "x", "units": "1"}
+    return Variable(("time",), array, {"time": np.arange(len(array)) / 2}, np.asarray(floor, float), attrs, kind)
+
+
+def moments(samples: Any, floor: Any = 0.0) -> Variable:
+    """Return the moments of samples at each time, shape (time, samples)."""
+    mean = np.mean(samples, -1)
+    powers = [np.mean((samples - mean[:, None]) ** k, -1) for k in (2, 3, 4)]
+    return variable(np.stack([mean, *powers], -1), floor, "moments")
 
 
 def test_mean_and_standard_error_of_replicas() -> None:
@@ -55,10 +61,132 @@ def test_a_replica_that_ended_early_leaves_later_times_to_the_others() -> None:
 
 
 def test_trajectories_are_those_of_the_first_replica() -> None:
-    replicas = [{"x": variable([1, 2]), "path": variable([4, 5], sampled=False)}, {"x": variable([3, 2])}]
+    replicas = [{"x": variable([1, 2]), "path": variable([4, 5], kind="paths")}, {"x": variable([3, 2])}]
     ds = combine(replicas, {})
     np.testing.assert_array_equal(ds.path, [4, 5])
     assert "path_stderr" not in ds
+
+
+# --------------------------------------------------------------------------------------------------- excess kurtosis
+def test_the_kurtosis_of_replicas_is_that_of_all_samples_with_the_jackknife(rng: np.random.Generator) -> None:
+    tables = [rng.exponential(size=(2, 50)) for _ in range(5)]
+    ds = combine([{"x": moments(table)} for table in tables], {})
+    pooled = stats.kurtosis(np.concatenate(tables, axis=1), axis=1)
+    without = np.array([stats.kurtosis(np.concatenate(tables[:i] + tables[i + 1 :], axis=1), axis=1) for i in range(5)])
+    assert ds.x.dims == ("time",)
+    np.testing.assert_allclose(ds.x, 5 * pooled - 4 * without.mean(0), rtol=1e-10)
+    np.testing.assert_allclose(ds.x_stderr, np.sqrt(4 / 5 * np.sum((without - without.mean(0)) ** 2, 0)), rtol=1e-10)
+
+
+def test_the_jackknife_takes_the_bias_out_of_the_kurtosis(rng: np.random.Generator) -> None:
+    """A single set of 20 normal numbers has an excess kurtosis of -6/21 in the mean, where the truth is 0."""
+    samples = rng.standard_normal((6, 20_000, 20))  # 20,000 results, side by side in time
+    ds = combine([{"x": moments(table)} for table in samples], {})
+    single = stats.kurtosis(samples[0], axis=-1)
+    assert single.mean() == pytest.approx(-6 / 21, abs=0.03)
+    assert abs(float(ds.x.mean())) < 0.03
+    # and its error is the scatter of the results, but for the few replicas
+    assert float(np.sqrt((ds.x_stderr**2).mean())) == pytest.approx(float(ds.x.std()), rel=0.1)
+
+
+def test_the_kurtosis_of_a_single_replica_is_its_own_and_has_no_error(rng: np.random.Generator) -> None:
+    table = rng.exponential(size=(2, 50))
+    ds = combine([{"x": moments(table)}], {})
+    np.testing.assert_allclose(ds.x, stats.kurtosis(table, axis=1), rtol=1e-12)
+    assert ds.x_stderr.isnull().all()
+
+
+def test_replicas_without_variance_or_that_ended_early_say_nothing_of_the_kurtosis(rng: np.random.Generator) -> None:
+    tables = rng.exponential(size=(3, 3, 40))
+    tables[:, 0] = np.array([[0.3], [0.4], [0.5]])  # constant over sites: no kurtosis, whatever the scatter of replicas
+    short = [tables[0], tables[1], tables[2][:2]]
+    ds = combine([{"x": moments(table, 1e-3)} for table in short], {})
+    assert np.isnan(ds.x[0]) and np.isnan(ds.x_stderr[0])
+    pair = combine([{"x": moments(table, 1e-3)} for table in tables[:2]], {})
+    np.testing.assert_array_equal(ds.x[2], pair.x[2])
+    np.testing.assert_array_equal(ds.x_stderr[2], pair.x_stderr[2])
+    assert float(ds.x_stderr[1]) != float(pair.x_stderr[1])
+
+
+# ------------------------------------------------------------------------------------------------------------- chunks
+def chunk(samples: np.ndarray) -> tuple[float, dict[str, Variable]]:
+    """Return what a chunk makes of its samples, shape (time, samples)."""
+    average = variable(samples.mean(1), floor=1e-3 * np.abs(samples.mean(1)))
+    return float(samples.shape[1]), {"mean": average, "kurtosis": moments(samples, 1e-2)}
+
+
+@pytest.mark.parametrize("mean", [0.0, 1e6])
+def test_chunks_merge_into_the_population_in_whatever_order(rng: np.random.Generator, mean: float) -> None:
+    whole = mean + rng.exponential(size=(4, 1_000))
+    parts = [chunk(part) for part in np.split(whole, [10, 300, 301, 700], axis=1)]
+    samples, variables = merged([merged(parts[:2]), parts[2], merged(parts[3:])])
+    other, reordered = merged([parts[4], merged([parts[1], merged([parts[0], parts[3]])]), parts[2]])
+    assert samples == other == 1_000
+    expected = chunk(whole)[1]
+    for found in (variables, reordered):
+        np.testing.assert_allclose(found["mean"].values, expected["mean"].values, rtol=1e-14)
+        np.testing.assert_allclose(found["kurtosis"].values, expected["kurtosis"].values, rtol=1e-8)
+        np.testing.assert_allclose(found["mean"].floor, expected["mean"].floor, rtol=1e-12)
+        np.testing.assert_allclose(combine([found], {}).kurtosis, stats.kurtosis(whole, axis=1), rtol=1e-8)
+    assert expected["mean"].dims == variables["mean"].dims and variables["kurtosis"].kind == "moments"
+
+
+def test_one_chunk_is_the_population_bit_by_bit(rng: np.random.Generator) -> None:
+    part = chunk(rng.exponential(size=(3, 100)))
+    samples, variables = merged([part])
+    assert samples == part[0]
+    for name, found in variables.items():
+        np.testing.assert_array_equal(found.values, part[1][name].values)
+
+
+def test_numbers_and_paths_are_those_of_the_first_chunk() -> None:
+    """Numbers follow from order parameters that all chunks share; only the first one keeps trajectories."""
+    first = {"loss": variable([1, 2], kind="number"), "path": variable([4, 5], kind="paths")}
+    _, variables = merged([(10.0, first), (30.0, {"loss": variable([1, 2], kind="number")})])
+    assert variables == first
+
+
+def test_a_population_in_chunks_gives_the_dataset_of_one_in_one_piece(rng: np.random.Generator) -> None:
+    wholes = [rng.exponential(size=(3, 90)) for _ in range(3)]
+    together = combine([chunk(whole)[1] for whole in wholes], {})
+    apart = combine([merged([chunk(part) for part in np.split(whole, 3, axis=1)])[1] for whole in wholes], {})
+    xr.testing.assert_allclose(apart, together, rtol=1e-10)
+
+
+# ---------------------------------------------------------------------------------------------------------- intervals
+def test_an_interval_is_the_value_and_students_quantile_of_its_error() -> None:
+    ds = combine([{"x": variable([1, 10])}, {"x": variable([2, 12])}, {"x": variable([6, 14])}], {"replicas": 3})
+    for level in (0.95, 0.5):
+        low, high = interval(ds, "x", level)
+        expected = stats.t.interval(level, 2, ds.x, ds.x_stderr)
+        np.testing.assert_allclose([low, high], expected, rtol=1e-12)
+    assert low.attrs["long_name"] == "lower end of the 50 % interval of x"
+
+
+def test_an_interval_of_a_part_of_a_dataset_knows_its_replicas() -> None:
+    ds = combine([{"x": variable([1, 10])}, {"x": variable([2, 12])}], {"replicas": 2})
+    low, high = interval(ds.sel(time=0.5), "x")
+    assert float(high - low) == pytest.approx(2 * 12.706 * 1.0, rel=1e-4)
+
+
+def test_intervals_that_nothing_is_known_of_are_refused() -> None:
+    replicas = [{"loss": variable([1, 2]), "path": variable([4, 5], kind="paths")}, {"loss": variable([3, 4])}]
+    ds = combine(replicas, {"replicas": 2})
+    with pytest.raises(InputError, match=r"no variable 'los' \(did you mean 'loss'\?\); with errors it has loss$"):
+        interval(ds, "los")
+    with pytest.raises(
+        InputError, match=r"'path' has no standard error, and so no interval; with errors there are loss$"
+    ):
+        interval(ds, "path")
+    with pytest.raises(InputError, match="a single replica tells nothing of its error; run at least 2 replicas"):
+        interval(combine(replicas[:1], {"replicas": 1}), "loss")
+    with pytest.raises(InputError, match="does not say how many replicas its errors come from"):
+        interval(combine(replicas, {}), "loss")
+    for level in (0, 1, 95, -0.5, np.nan, "high", True):
+        with pytest.raises(
+            InputError, match=f"level must be a probability between 0 and 1, such as 0.95, not {level!r}"
+        ):
+            interval(ds, "loss", level)  # type: ignore[arg-type]
 
 
 def test_attributes_are_numbers_strings_or_json() -> None:
