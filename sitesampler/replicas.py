@@ -1,29 +1,34 @@
-"""Replicas: independent runs of one program, as dask tasks on this machine or on a cluster, and what is made of them.
+"""Replicas: independent runs of one program, and what is made of them.
 
 What a world does is in ``ensemble.py`` and ``finite.py``, statistics and labels are in ``results.py``; the calls that
-users make, and what they refuse, are in ``sampler.py``.
+users make, and what they refuse, are in ``sampler.py``, and where the runs happen is in ``workers.py``.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sitesampler.ensemble import SiteEnsemble
 from sitesampler.errors import NotFinite, PopulationTooSmall
+from sitesampler.export import TrajectoryStore
 from sitesampler.finite import FiniteNetwork
 from sitesampler.labels import Variable
 from sitesampler.network import Network
+from sitesampler.order import LiveOrderParameters
 from sitesampler.plan import Plan, Script
 from sitesampler.progress import Progress, Ticker
 from sitesampler.records import Recorder
 from sitesampler.rehearsal import Program, run_program
 from sitesampler.results import combine, provenance
 from sitesampler.threads import Lanes, one_blas_thread
+from sitesampler.trajectories import create_store, finish_store
+from sitesampler.workers import workers_for
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,6 +56,7 @@ class Task:
     tolerance: float
     dtype: str
     lanes: int
+    store: TrajectoryStore | None = None
 
     def relative_floor(self) -> float:
         """Return the relative error below which tolerance and rounding say nothing."""
@@ -64,20 +70,23 @@ class Outcome:
 
     variables: dict[str, Variable]
     failure: str | None = None
+    entries: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 def _world(task: Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]) -> Network:
     seed = np.random.SeedSequence(task.entropy, spawn_key=(0 if task.infinite else 1, replica))
     script, dtype = Script(task.plan), np.dtype(task.dtype)
     if task.infinite:
-        return SiteEnsemble(script, recorder, task.size, seed, task.tolerance, dtype, lanes, on_step)
+        order = LiveOrderParameters(task.tolerance, dtype)
+        return SiteEnsemble(script, recorder, order, task.size, seed, task.tolerance, dtype, lanes, on_step)
     return FiniteNetwork(script, recorder, task.size, seed, task.matrix, task.tolerance, dtype, lanes, on_step)
 
 
-def run_replica(task: Task, replica: int, report: Callable[[int], None] | None = None) -> Outcome:
+def run_replica(task: Task, replica: int, report: Callable[[int], None]) -> Outcome:
     """Run one replica, in whatever thread or process this is."""
-    ticker = Ticker(report or _WorkerReport())
-    recorder = Recorder(task.plan, task.every, task.keep if replica == 0 else 0, task.relative_floor())
+    ticker = Ticker(report)
+    keep = task.keep if replica == 0 or task.store is not None else 0
+    recorder = Recorder(task.plan, task.every, keep, task.relative_floor())
     lanes = Lanes(task.lanes)
     failure = None
     try:
@@ -89,21 +98,20 @@ def run_replica(task: Task, replica: int, report: Callable[[int], None] | None =
             except PopulationTooSmall as error:
                 raise PopulationTooSmall(f"at {recorder.place}: {error}") from None
             ticker.flush()
-            return Outcome(recorder.variables(), failure)
+            variables = recorder.variables()
+            if task.store is None or failure is not None:
+                return Outcome(variables, failure)
+            return Outcome(variables, None, stored(task.store, variables, replica * task.size))
     finally:
         lanes.close()
 
 
-class _WorkerReport:
-    """Sends steps from a dask worker to the driver."""
-
-    def __call__(self, steps: int) -> None:
-        from distributed import get_worker
-
-        get_worker().log_event(_TOPIC, steps)
-
-
-_TOPIC = "sitesampler-steps"
+def stored(store: TrajectoryStore, variables: dict[str, Variable], first: int) -> dict[str, tuple[int, str]]:
+    """Move the trajectories of a piece of a population, from site ``first`` on, from the variables into a store."""
+    entries: dict[str, tuple[int, str]] = {}
+    for name in [name for name, variable in variables.items() if variable.kind == "paths"]:
+        entries |= store.write(name, variables.pop(name).values, first)
+    return entries
 
 
 def run(
@@ -113,6 +121,7 @@ def run(
     client: Any,
     show: bool | None,
     facts: dict[str, Any],
+    export: Path | None = None,
 ) -> xr.Dataset:
     """Run all replicas and return their dataset.
 
@@ -127,53 +136,40 @@ def run(
         See `Progress`.
     facts : dict
         Attributes of the dataset besides those that follow from the task.
+    export : Path, optional
+        Store for the trajectories of all replicas.
 
     Raises
     ------
     NotFinite
         If a replica diverged; ``partial`` holds what all of them had recorded.
     """
-    import dask
-
     at_once, lanes = shares
-    task = replace(task, lanes=lanes)
+    store = create_store(task.plan, export, replicas * task.size, task.size, task.dtype) if export is not None else None
+    task = replace(task, lanes=lanes, store=store)
     title = f"{name_of(task.program)} " + ("at N = infinity" if task.infinite else f"at N = {task.size}")
     progress = Progress(title, replicas, task.plan.steps, show)
     try:
-        if client is None:
-
-            def run_here(replica: int) -> Outcome:
-                outcome = run_replica(task, replica, progress.advance)
-                progress.replica_done()
-                return outcome
-
-            tasks = [dask.delayed(run_here, pure=False)(replica) for replica in range(replicas)]
-            with one_blas_thread():
-                outcomes = dask.compute(*tasks, scheduler="threads", num_workers=at_once)
-        else:
-            outcomes = _run_on_cluster(task, replicas, client, progress)
+        groups = [[(replica,)] for replica in range(replicas)]
+        outcomes = workers_for(client, at_once).run(run_replica, groups, None, task, progress)
+        dataset = _collect(task, replicas, outcomes, facts)
+        if store is None:
+            return dataset
+        return finish_store(store, {k: v for outcome in outcomes for k, v in outcome.entries.items()}, dataset)
+    except BaseException:
+        if store is not None:
+            store.abandon()
+        raise
     finally:
         progress.close()
-    return _collect(task, replicas, list(outcomes), facts)
 
 
-def _run_on_cluster(task: Task, replicas: int, client: Any, progress: Progress) -> list[Outcome]:
-    client.subscribe_topic(_TOPIC, lambda event: progress.advance(int(event[1])))
-    try:
-        shared = client.scatter(task, broadcast=True)
-        futures = [client.submit(run_replica, shared, replica, pure=False) for replica in range(replicas)]
-        for future in futures:
-            future.add_done_callback(lambda _: progress.replica_done())
-        return client.gather(futures)
-    finally:
-        client.unsubscribe_topic(_TOPIC)
-
-
-def _collect(task: Task, replicas: int, outcomes: list[Outcome], facts: dict[str, Any]) -> xr.Dataset:
-    attrs = provenance(
+def attributes_of(task: Task, replicas: int, facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a dataset: what was run, with all parameters, and how."""
+    return provenance(
         title=f"{name_of(task.program)}, {facts['world']}",
         program=name_of(task.program),
-        parameters=_all_parameters(task),
+        parameters=all_parameters(task),
         seed=task.entropy if task.entropy < 2**63 else str(task.entropy),
         replicas=int(replicas),
         keep=task.keep,
@@ -181,7 +177,10 @@ def _collect(task: Task, replicas: int, outcomes: list[Outcome], facts: dict[str
         dtype=task.dtype,
         **facts,
     )
-    dataset = combine([outcome.variables for outcome in outcomes], attrs)
+
+
+def _collect(task: Task, replicas: int, outcomes: list[Outcome], facts: dict[str, Any]) -> xr.Dataset:
+    dataset = combine([outcome.variables for outcome in outcomes], attributes_of(task, replicas, facts))
     failures = [(i, outcome.failure) for i, outcome in enumerate(outcomes) if outcome.failure]
     if failures:
         replica, failure = failures[0]
@@ -192,7 +191,7 @@ def _collect(task: Task, replicas: int, outcomes: list[Outcome], facts: dict[str
     return dataset
 
 
-def _all_parameters(task: Task) -> dict[str, Any]:
+def all_parameters(task: Task) -> dict[str, Any]:
     """Return the parameters of the program with its defaults filled in."""
     known = inspect.signature(task.program).parameters.values()
     defaults = {p.name: p.default for p in list(known)[1:] if p.default is not p.empty}
