@@ -1,7 +1,7 @@
 """The single-site world: groups are populations of independent single-site trajectories, N is infinite.
 
 Nothing but the choice of rules stands here: matched draws, and couplings in their cavity form (``matrix.py``,
-``tensor.py``) with order parameters from the population.
+``tensor.py``) with the order parameters that they are given.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sitesampler.draws import MatchedDraws
 from sitesampler.groups import Group
 from sitesampler.matrix import GaussianMatrix, Matrix
 from sitesampler.network import Network
-from sitesampler.order import LiveOrderParameters
+from sitesampler.order import OrderParameters
 from sitesampler.plan import Script
 from sitesampler.records import Recorder
 from sitesampler.tensor import TensorCoupling
@@ -29,6 +29,8 @@ class SiteEnsemble(Network):
     ----------
     script, recorder, on_step
         See `Network`.
+    order : OrderParameters
+        Estimated as the population runs, or frozen.
     population : int
         Trajectories per group.
     seed : numpy.random.SeedSequence
@@ -43,6 +45,7 @@ class SiteEnsemble(Network):
         self,
         script: Script,
         recorder: Recorder,
+        order: OrderParameters,
         population: int,
         seed: np.random.SeedSequence,
         tolerance: float,
@@ -50,7 +53,7 @@ class SiteEnsemble(Network):
         lanes: Lanes,
         on_step: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__(script, recorder, dtype, LiveOrderParameters(tolerance, dtype), on_step)
+        super().__init__(script, recorder, dtype, order, on_step)
         self.population, self.seed, self.lanes, self.tolerance = population, seed, lanes, tolerance
 
     def _group(self, ratio: float, name: str) -> Group:

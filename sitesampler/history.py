@@ -64,6 +64,10 @@ class History:
     def __len__(self) -> int:
         return self._count
 
+    def alike(self) -> History:
+        """Return an empty history over the same sites."""
+        return History(self.size, self._table.dtype, self.lanes, self.averaged)
+
     @property
     def rows(self) -> Rows:
         """The vectors kept so far, (count, size); a view."""

@@ -8,6 +8,7 @@ program holds is a `Coupling` (``coupling.py``); real matrices are in ``finite.p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from sitesampler.draws import Draws
 from sitesampler.errors import ProgramError, program_line
-from sitesampler.history import History, Rows
-from sitesampler.order import LiveOrderParameters
+from sitesampler.history import Rows
+from sitesampler.order import Fields, OrderParameters
 from sitesampler.spectrum import LowRank, Outliers, rectangular_outliers, square_outliers
 
 
@@ -39,13 +40,8 @@ class Matrix(Protocol):
         """Return the outlier singular values of the matrix with its updates, and overlaps with vectors."""
 
 
-class _Fields:
-    """Fields made in one direction: an orthonormal basis of the vectors multiplied, and the image of each."""
-
-    def __init__(self, source: Draws, target: Draws) -> None:
-        self.source, self.target = source, target
-        self.basis: History = source.history()
-        self.images: History = target.history()
+def _fields_between(source: Draws, target: Draws) -> Fields:
+    return Fields(source.history(), target.history())
 
 
 class GaussianMatrix:
@@ -75,7 +71,7 @@ class GaussianMatrix:
         Entries have variance gain^2 / N.
     symmetry : float
         Correlation of J_ij and J_ji; needs one group for rows and columns unless it is 0.
-    order : LiveOrderParameters
+    order : OrderParameters
         Where the averages come from.
     """
 
@@ -86,18 +82,19 @@ class GaussianMatrix:
         ratios: tuple[float, float],
         gain: float,
         symmetry: float,
-        order: LiveOrderParameters,
+        order: OrderParameters,
     ) -> None:
         self.rows, self.cols = rows, cols
         self.ratios = ratios
         self.gain, self.symmetry = gain, symmetry
         self.cross = np.sqrt(1 - symmetry**2)
         self.order = order
-        self.forward, self.backward = _Fields(cols, rows), _Fields(rows, cols)
+        self.forward, self.backward = _fields_between(cols, rows), _fields_between(rows, cols)
 
     def times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
         """Return J x for each row x, (k, rows)."""
-        return self._fields(self.forward, self.backward, self.ratios, self.symmetry, vectors, rounding)
+        sides, symmetry = (self.cols, self.rows), self.symmetry
+        return self._fields(self.forward, self.backward, sides, self.ratios, symmetry, vectors, rounding)
 
     def transposed_times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
         """Return J.T y for each row y, (k, columns)."""
@@ -105,8 +102,8 @@ class GaussianMatrix:
         if self.symmetry:
             out += self.symmetry * self.times(vectors, rounding)
         if self.cross:
-            ratios = self.ratios[::-1]
-            fields = self._fields(self.backward, self.forward, ratios, -self.symmetry, vectors, rounding)
+            sides, ratios, symmetry = (self.rows, self.cols), self.ratios[::-1], -self.symmetry
+            fields = self._fields(self.backward, self.forward, sides, ratios, symmetry, vectors, rounding)
             out += out.dtype.type(self.cross) * fields
         return out
 
@@ -114,65 +111,84 @@ class GaussianMatrix:
         """Multiply the matrix by a number."""
         self.gain *= factor
 
-    def known_parts(self) -> list[LowRank]:
-        """Return what products have fixed of the matrix, as an operator on site vectors of average square 1."""
+    def known_parts(self, sides: Sequence[Rows] | None = None) -> list[LowRank]:
+        """Return what products have fixed of the matrix, as an operator on site vectors of average square 1.
+
+        Parameters
+        ----------
+        sides : four arrays, optional
+            Vectors to take the places of the bases and images of both directions.
+        """
         a, b = self.ratios
         forward, backward = self.forward, self.backward
-        q, z = forward.basis.rows, forward.images.rows
+        if sides is None:
+            sides = [forward.basis.rows, forward.images.rows, backward.basis.rows, backward.images.rows]
+        q, z, p, w = sides
         parts = [LowRank(z, q, np.full(len(q), self.gain * np.sqrt(b)))]
         if self.symmetry:
             parts.append(LowRank(q, z, np.full(len(q), self.symmetry * self.gain * np.sqrt(b))))
-        if len(backward.basis):
-            p, w = backward.basis.rows, backward.images.rows
+        if len(p):
             parts.append(LowRank(p, w, np.full(len(p), self.cross * self.gain * b / np.sqrt(a))))
         return parts
 
     def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
         """Return the outlier eigenvalues, given the products so far; see `square_outliers`."""
-        if 0 < abs(self.symmetry) < 1 and len(self.backward.basis):
+        forward, backward = self.forward, self.backward
+        if 0 < abs(self.symmetry) < 1 and len(backward.basis):
             raise ProgramError(
                 f"{program_line()}: the outliers of a partially symmetric coupling that was multiplied both ways are "
                 "not known; use symmetry 0, 1 or -1, or products with J alone"
             )
-        parts = [*self.known_parts(), *updates]
-        known, gain = self.forward.basis.rows, self.gain * np.sqrt(self.ratios[0])
-        return square_outliers(known, parts, gain, self.symmetry, vectors)
+        given = [vectors, *(side for part in updates for side in (part.left, part.right))]
+        bases = [(forward, "basis"), (forward, "images"), (backward, "basis"), (backward, "images")]
+        q, z, p, w, vectors, *sides = self.order.representatives(bases, given)
+        parts = self.known_parts((q, z, p, w))
+        pairs = zip(sides[::2], sides[1::2], updates, strict=True)
+        parts += [LowRank(left, right, part.weights) for left, right, part in pairs]
+        return square_outliers(q, parts, self.gain * np.sqrt(self.ratios[0]), self.symmetry, vectors)
 
     def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
         """Return the outlier singular values, given the products so far; see `rectangular_outliers`."""
         if self.symmetry:
             raise ProgramError(f"{program_line()}: the singular values of a coupling with a symmetry are not known")
         a, b = self.ratios
-        parts = [LowRank(x.left, x.right, np.sqrt(a / b) * x.weights) for x in (*self.known_parts(), *updates)]
-        known = (self.backward.basis.rows, self.forward.basis.rows)
-        return rectangular_outliers(*known, parts, self.gain, self.ratios, left, right)
+        forward, backward, represent = self.forward, self.backward, self.order.representatives
+        z, p, left, *lefts = represent([(forward, "images"), (backward, "basis")], [left, *(x.left for x in updates)])
+        q, w, right, *rights = represent(
+            [(forward, "basis"), (backward, "images")], [right, *(x.right for x in updates)]
+        )
+        parts = self.known_parts((q, z, p, w))
+        parts += [LowRank(x, y, part.weights) for x, y, part in zip(lefts, rights, updates, strict=True)]
+        parts = [LowRank(part.left, part.right, np.sqrt(a / b) * part.weights) for part in parts]
+        return rectangular_outliers(p, q, parts, self.gain, self.ratios, left, right)
 
     def _fields(
         self,
-        own: _Fields,
-        other: _Fields,
+        own: Fields,
+        other: Fields,
+        sides: tuple[Draws, Draws],
         ratios: tuple[float, float],
         symmetry: float,
         vectors: Rows,
         rounding: NDArray[np.float64],
     ) -> Rows:
         """Products in the direction ``own``, from the group of relative size ratios[1] to that of ratios[0]."""
-        a, b = ratios
-        out = np.zeros((len(vectors), own.target.size), vectors.dtype)
+        (source, target), (a, b) = sides, ratios
+        out = np.zeros((len(vectors), target.size), vectors.dtype)
         if self.gain == 0:
             return out
         # Memory first: the images that this very product adds are independent of the vectors that made them.
         if symmetry:
-            memory = self.order.stein(own.images, vectors)
+            memory = self.order.stein(own, vectors, by=own)
             own.basis.combine(symmetry * self.gain * np.sqrt(b) * memory, out)
-        if self.cross and len(other.basis):
-            memory = self.order.stein(other.images, vectors)
+        if self.cross:
+            memory = self.order.stein(other, vectors, by=own)
             other.basis.combine(self.cross * self.gain * b / np.sqrt(a) * memory, out)
-        coefficients, new = self.order.expand(own.basis, vectors, rounding)
+        coefficients, new = self.order.expand(own, vectors, rounding)
         if len(new):
             own.basis.append(new)
-            own.source.see(new)
-            own.target.images(len(new), into=own.images, off=other.basis)
+            source.see(new)
+            target.images(len(new), into=own.images, off=other.basis)
         own.images.combine(self.gain * np.sqrt(b) * coefficients, out)
         return out
 

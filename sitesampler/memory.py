@@ -52,14 +52,17 @@ def _refuse(needed: Callable[[int], int], size: int, replicas: int, at_once: int
         advice = f"a {word} of about {int(float(f'{low:.2g}'))} would fit"
     else:
         advice = "thin the records with every= (the two-time tables alone do not fit)"
+    pieces = "chunks" if word == "chunk" else "replicas"
     raise OutOfMemory(
-        f"{at_once} of {replicas} replicas at a time with a {word} of {size} need {needed(size) / 2**30:.1f} GiB, and "
+        f"{at_once} of {replicas} {pieces} at a time with a {word} of {size} need {needed(size) / 2**30:.1f} GiB, and "
         f"{available / 2**30:.1f} GiB are free; {advice}"
     )
 
 
-def check_population(plan: Plan, population: int, replicas: int, at_once: int, dtype: np.dtype) -> None:
-    """Refuse a population that is too small for its draws, or too large for the memory.
+def check_population(
+    plan: Plan, population: int, replicas: int, at_once: int, dtype: np.dtype, word: str = "population"
+) -> None:
+    """Refuse a population, or a chunk of one, that is too small for its draws, or too large for the memory.
 
     Raises
     ------
@@ -71,8 +74,8 @@ def check_population(plan: Plan, population: int, replicas: int, at_once: int, d
     needed = 1 + max(plan.draws, default=0)
     if population < needed:
         raise PopulationTooSmall(
-            f"a population of {population} samples is too small: the program draws {needed - 1} vectors, which must be "
-            f"orthogonal to each other; use a population above {needed}, and more for what its couplings draw"
+            f"a {word} of {population} samples is too small: the program draws {needed - 1} vectors, which must be "
+            f"orthogonal to each other; use a {word} above {needed}, and more for what its couplings draw"
         )
     groups = len(plan.ratios)
 
@@ -80,7 +83,7 @@ def check_population(plan: Plan, population: int, replicas: int, at_once: int, d
         one = _groups_bytes(plan, [size] * groups, dtype.itemsize, plan.sources > 0, True, True)
         return at_once * (one + _tables_bytes(plan)) + replicas * _tables_bytes(plan) // 2
 
-    _refuse(total, population, replicas, at_once, "population")
+    _refuse(total, population, replicas, at_once, word)
 
 
 def check_network(

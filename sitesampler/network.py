@@ -21,7 +21,7 @@ from sitesampler.groups import Group, check_columns, check_number
 from sitesampler.history import Rows
 from sitesampler.labels import FORCE, Position
 from sitesampler.matrix import Matrix
-from sitesampler.order import LiveOrderParameters
+from sitesampler.order import OrderParameters
 from sitesampler.plan import Script
 from sitesampler.records import Recorder
 from sitesampler.responses import SourceProbe
@@ -51,7 +51,7 @@ class Network(ABC):
         Where records go.
     dtype : numpy.dtype
         Precision of the site vectors.
-    order : LiveOrderParameters
+    order : OrderParameters
         Where averages over sites come from.
     on_step : callable, optional
         Called at every step of a loop.
@@ -62,7 +62,7 @@ class Network(ABC):
         script: Script,
         recorder: Recorder,
         dtype: np.dtype,
-        order: LiveOrderParameters,
+        order: OrderParameters,
         on_step: Callable[[], None] | None = None,
     ) -> None:
         self.script, self.plan = script, script.plan
@@ -153,7 +153,7 @@ class Network(ABC):
         array = self._site_vector(x, "mean")
         self.note("mean", np.shape(array)[1:])
         base = array[: self._base(array)]
-        return base.mean(0, dtype=np.float64)
+        return self.order.mean(base)
 
     def overlap(self, x: ArrayLike, y: ArrayLike) -> Any:
         """Return the average over sites of the product of two vectors of one group.
@@ -380,7 +380,12 @@ class Network(ABC):
         """Raise `NotFinite` if a vector is not, with the time and the line of the program."""
         flat = rows.ravel()
         if not np.isfinite(np.dot(flat, flat)):
-            raise NotFinite(f"at {self.recorder.place}, {program_line()}: {word} is not finite any more")
+            with np.errstate(invalid="ignore"):
+                bad = ~np.isfinite(rows * rows)
+            site = int(np.argmax(bad.any(0))) if bad.any() else int(np.argmax(np.abs(rows).max(0)))
+            error = NotFinite(f"at {self.recorder.place}, {program_line()}: {word} is not finite any more")
+            error.site = site
+            raise error
 
     def absorb(self, matrix: Matrix, left: Rows, right: Rows, strength: float) -> bool:
         """Take a rank-one update into a matrix that is stored; say whether that was possible."""

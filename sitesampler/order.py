@@ -2,16 +2,67 @@
 
 Overlaps with a basis, Stein averages with the fresh normals, means and overlaps of site vectors: an ensemble takes all
 of them from one object, and nothing else couples its samples.  `LiveOrderParameters` estimates them from the
-population at the moment they are needed.  An object that answers the same four questions from a record of an earlier
-run makes the samples independent; nothing outside this module would notice.
+population at the moment they are needed: a march.  The objects of ``frozen.py`` answer the same questions from what an
+earlier iteration has found, which makes samples independent: a sweep.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from sitesampler.history import History, Rows, mean_squares
+
+Averages = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """Fields made in one direction of a matrix: an orthonormal basis of the vectors multiplied, and the image of each.
+
+    Attributes
+    ----------
+    basis : History
+        Orthonormal vectors q_i on the source's side.
+    images : History
+        The fresh normal z_i that each became, on the target's side.
+    """
+
+    basis: History
+    images: History
+
+
+class OrderParameters(Protocol):
+    """The questions that the single-site world asks; each answer is an average over the population."""
+
+    def expand(self, fields: Fields, vectors: Rows, rounding: Averages) -> tuple[Averages, Rows]:
+        """Expand vectors that a matrix is multiplied with in its basis, and extend the basis where they leave it."""
+
+    def stein(self, source: Fields, vectors: Rows, by: Fields) -> Averages:
+        """Return ``<z_i x>`` of the normals behind ``source`` with vectors that go into the fields ``by`` next."""
+
+    def response(self, images: History, vectors: Rows, factor: Averages) -> Averages:
+        """Return the responses ``<x z> L^{-1}`` to fields L z, (count, k)."""
+
+    def overlaps(self, history: History, vectors: Rows) -> Averages:
+        """Return the overlaps of kept site vectors with new ones, (count, k)."""
+
+    def average(self, left: Rows, right: Rows) -> Averages:
+        """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
+
+    def mean(self, vectors: NDArray[np.floating]) -> Averages:
+        """Return the average over sites, the first axis."""
+
+    def keeps(self, rest: float, size: float, tolerance: float) -> bool:
+        """Say whether a remainder, of a vector of this squared norm, is worth a direction of its own."""
+
+    def representatives(self, bases: Sequence[tuple[Fields, str]], others: Sequence[Rows]) -> list[Rows]:
+        """Return vectors with the mutual overlaps of bases or images of fields, and of others: one table for each."""
 
 
 class LiveOrderParameters:
@@ -32,7 +83,7 @@ class LiveOrderParameters:
         # Below this the difference of two squared norms says nothing about the norm of the remainder.
         self._resolution = 1e3 * epsilon
 
-    def expand(self, basis: History, vectors: Rows, rounding: NDArray[np.float64]) -> tuple[NDArray[np.float64], Rows]:
+    def expand(self, fields: Fields, vectors: Rows, rounding: Averages) -> tuple[Averages, Rows]:
         """Expand vectors in a basis that is orthonormal over the population, and extend it where they leave its span.
 
         Gram-Schmidt, repeated once.  By Pythagoras the norm of the remainder follows from the overlaps, so that the
@@ -40,8 +91,8 @@ class LiveOrderParameters:
 
         Parameters
         ----------
-        basis : History
-            The basis, of rank r; not changed.
+        fields : Fields
+            Those with the basis, of rank r; not changed.
         vectors : (k, size) array
         rounding : (k,) array
             Squared norm below which a remainder is rounding, whatever the tolerance.
@@ -53,6 +104,7 @@ class LiveOrderParameters:
         new : (new, size) array
             Orthonormal vectors to be appended to the basis.
         """
+        basis = fields.basis
         rank = len(basis)
         coefficients = basis.project(vectors)
         squares = mean_squares(vectors)
@@ -93,14 +145,30 @@ class LiveOrderParameters:
         stacked = np.stack(new) if new else np.empty((0, basis.size), vectors.dtype)
         return np.concatenate([coefficients, added[: len(new)]]) if rank + len(new) else coefficients, stacked
 
-    def stein(self, images: History, vectors: Rows) -> NDArray[np.float64]:
+    def stein(self, source: Fields, vectors: Rows, by: Fields) -> Averages:
         """Return the averages ``<z_i x>`` with the fresh normals behind a matrix, (rank, k): responses, by Stein."""
-        return images.project(vectors)
+        return source.images.project(vectors)
 
-    def overlaps(self, history: History, vectors: Rows) -> NDArray[np.float64]:
+    def response(self, images: History, vectors: Rows, factor: Averages) -> Averages:
+        """Return the responses to fields L z, by Stein: ``<x z> L^{-1}``, (count, k)."""
+        return solve_triangular(factor, images.project(vectors), lower=True, trans=1)
+
+    def overlaps(self, history: History, vectors: Rows) -> Averages:
         """Return the overlaps of kept site vectors with new ones, (count, k)."""
         return history.project(vectors)
 
-    def average(self, left: Rows, right: Rows) -> NDArray[np.float64]:
+    def average(self, left: Rows, right: Rows) -> Averages:
         """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
         return (left @ right.T).astype(np.float64) / left.shape[1]
+
+    def mean(self, vectors: NDArray[np.floating]) -> Averages:
+        """Return the average over sites, the first axis."""
+        return vectors.mean(0, dtype=np.float64)
+
+    def keeps(self, rest: float, size: float, tolerance: float) -> bool:
+        """Say whether a squared remainder exceeds the tolerance."""
+        return rest > tolerance**2 * size
+
+    def representatives(self, bases: Sequence[tuple[Fields, str]], others: Sequence[Rows]) -> list[Rows]:
+        """Return the vectors themselves."""
+        return [*(getattr(fields, side).rows for fields, side in bases), *others]

@@ -1,40 +1,40 @@
-"""The two calls: a site program at N = infinity (`sample`) and in a finite network (`simulate`), replica by replica.
+"""The two calls: a site program at N = infinity (`sample`) and in a finite network (`simulate`).
 
-Here a call is checked, rehearsed and refused, or handed to ``replicas.py``, which runs it.
+Their arguments are checked in ``calls.py``; independent replicas are run by ``replicas.py``, and populations that are
+cut into chunks by ``fixed_point.py``.
 """
 
 from __future__ import annotations
 
-import inspect
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from sitesampler import memory
-from sitesampler.errors import InputError, did_you_mean, listing
-from sitesampler.rehearsal import Program, rehearse
-from sitesampler.replicas import Task, name_of, run
+from sitesampler.calls import (
+    check_count,
+    check_files,
+    check_marching,
+    prepare,
+    share,
+    sweep_plan,
+)
+from sitesampler.checkpoints import seed_of
+from sitesampler.errors import InputError
+from sitesampler.fixed_point import iterate
+from sitesampler.rehearsal import Program
+from sitesampler.replicas import name_of, run
+from sitesampler.trajectories import check_trajectories
+from sitesampler.workers import workers_for
 
 if TYPE_CHECKING:
+    import os
+
     import xarray as xr
 
 #: A basis vector is added when the remainder exceeds this part of a vector: on `random_rnn` the error it leaves is a
 #: tenth of the statistical error of a usual run (``studies/benchmarks/tolerance.py``).
 DEFAULT_TOLERANCE = 1e-3
-_OPTIONS = (
-    "population",
-    "size",
-    "replicas",
-    "seed",
-    "matrix",
-    "keep",
-    "every",
-    "tolerance",
-    "dtype",
-    "client",
-    "progress",
-)
 
 
 def sample(
@@ -43,18 +43,30 @@ def sample(
     population: int = 10_000,
     replicas: int = 8,
     seed: int | None = None,
-    keep: int = 16,
+    keep: int | Literal["all"] = 16,
     every: int = 1,
-    tolerance: float = DEFAULT_TOLERANCE,
+    tolerance: float | None = None,
     dtype: str = "float64",
     client: Any = None,
     progress: bool | None = None,
+    sweeps: int | Literal["auto"] | None = None,
+    chunk: int | None = None,
+    order_parameters: Literal["march", "cold"] | str | os.PathLike[str] | xr.Dataset = "march",
+    damping: float = 0.0,
+    until: float | None = None,
+    keep_going: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    export: str | os.PathLike[str] | None = None,
     **parameters: Any,
 ) -> xr.Dataset:
     """Run a site program at N = infinity, on populations of independent single-site trajectories.
 
-    Products with random matrices become coloured noise and memory, with order parameters estimated from the population
-    as it runs (one causal pass; the estimators are those of ``matrix.py``).
+    Products with random matrices become coloured noise and memory.  The order parameters in them are estimated from
+    the population as it runs, in one causal pass and one process (a march; the estimators are those of ``matrix.py``).
+    With ``sweeps`` a population of any size is cut into chunks that run anywhere, with order parameters that are
+    frozen in one iteration and measured for the next (the fixed-point iteration of the literature), until they
+    reproduce themselves.
 
     Parameters
     ----------
@@ -66,19 +78,42 @@ def sample(
         Independent repetitions, from whose scatter the errors come.
     seed : int, optional
         The same seed gives the same bits, whatever the number of threads or workers.  Drawn and recorded if not given.
-    keep : int
-        Trajectories to keep of each recorded vector (of the first replica).
+    keep : int or "all"
+        Trajectories to keep of each recorded vector (of the first replica); "all" streams those of all replicas to
+        ``export``, replica after replica along the sites.
     every : int
         Keep one in so many steps of a loop in the records: times of means, both times of C and R.
-    tolerance : float
+    tolerance : float, optional
         Remainder, relative to a vector, below which a product with a matrix counts as known.  Smaller is more exact
-        and slower.
+        and slower.  1e-3 by default, and 0.1/sqrt(population) for sweeps over so many samples that it would show; where
+        there is memory, sweeps resolve no less than a third of the Monte Carlo error of the order parameters.
     dtype : "float64" or "float32"
         Precision of the site vectors.
     client : dask.distributed.Client, optional
         Where replicas run; by default the cores of this machine.
     progress : bool, optional
         Show a progress bar; by default on a terminal or in a notebook.
+    sweeps : "auto" or int, optional
+        Iterate over chunks: until the order parameters change by no more than their Monte Carlo error, or so many
+        times; then once more with fresh random numbers, which certifies the result.
+    chunk : int, optional
+        Samples of a chunk, at most: 8192, or half of a smaller population.  Memory of a worker grows with it, and a
+        bias of order 1/chunk falls.
+    order_parameters : "march", "cold", xarray.Dataset or path
+        What sweeps start from: a march of one chunk for each replica, sites without couplings, or an earlier result of
+        this program with sweeps.
+    damping : float
+        Share of the old order parameters that an iteration keeps while they still move.
+    until : float, optional
+        Relative change of the order parameters at which sweeps end, whatever its error.
+    keep_going : bool
+        Leave chunks that diverge out, and say in the attribute ``failed_chunks`` which, instead of ending the run.
+    checkpoint : path, optional
+        Folder in which each iteration of sweeps is kept.
+    resume : bool
+        Go on from what is kept there by a call with the same arguments (the seed is taken from there if not given).
+    export : path, optional
+        Zarr store for the trajectories of ``keep="all"``.
     **parameters
         Parameters of the program.
 
@@ -88,7 +123,9 @@ def sample(
         For a recorded site vector h: ``C_h(time, time_)``, ``h_mean(time)``, ``h_kurtosis(time)`` (excess),
         ``R_h(time, time_)`` where the program has a source, ``trajectory_h(site, time)``; inner columns add ``input,
         input_``, a list of vectors adds ``layer``.  Numbers have ``time`` or ``layer``.  Each has its standard error
-        ``..._stderr``.
+        ``..._stderr``.  Sweeps add ``change(iteration)``, ``order_parameters`` to start from, and the attribute
+        ``self_consistency_residual``: by how much the last sweep missed the order parameters that it ran with, in
+        units of its Monte Carlo error (about 1 when nothing but chance is left).
 
     Raises
     ------
@@ -100,6 +137,13 @@ def sample(
         If the run does not fit.
     NotFinite
         If the run diverges; ``partial`` then holds what was recorded before.
+    DiskFull
+        If a checkpoint or the trajectories do not fit on the disk.
+
+    Warns
+    -----
+    NotConverged
+        If order parameters still change by more than their error when sweeps end.
 
     Examples
     --------
@@ -108,12 +152,39 @@ def sample(
     >>> ds.C_h.sel(time=2, time_=1).shape, sorted(ds.sizes)
     ((), ['site', 'time', 'time_'])
     """
-    _check_count("population", population, 2)
-    task = _prepare(program, parameters, True, population, True, seed, keep, every, tolerance, dtype)
-    shares = _share(replicas, client)
-    memory.check_population(task.plan, population, replicas, shares[0], np.dtype(dtype))
-    facts = {"world": "single-site ensemble", "population": population, "tolerance": float(tolerance)}
-    return run(task, replicas, shares, client, progress, facts)
+    check_count("population", population, 2)
+    if tolerance is None:
+        tolerance = DEFAULT_TOLERANCE if sweeps is None else min(DEFAULT_TOLERANCE, 0.1 / population**0.5)
+    folder, store = check_files(keep, export, checkpoint, resume)
+    kept = population if keep == "all" else keep
+    if sweeps is None:
+        check_marching(
+            chunk=chunk, order_parameters=order_parameters, damping=damping, until=until, keep_going=keep_going
+        )
+        check_marching(checkpoint=checkpoint)
+        task = prepare(program, parameters, True, population, True, seed, kept, every, tolerance, dtype)
+        if store is not None:
+            check_trajectories(task.plan)
+        shares = share(replicas, client)
+        memory.check_population(task.plan, population, replicas, shares[0], np.dtype(dtype))
+        facts = {"world": "single-site ensemble", "population": population, "tolerance": float(tolerance)}
+        return run(task, replicas, shares, client, progress, facts, store)
+    plan = sweep_plan(program, population, replicas, sweeps, chunk, order_parameters, damping, until, keep_going)
+    if store is not None and population % plan.chunks()[0][2]:
+        raise InputError(
+            f'keep="all" stores whole chunks; use a population that is a multiple of the chunk, such as '
+            f"{plan.chunk * -(-population // plan.chunk)} for chunks of {plan.chunk}"
+        )
+    if resume and seed is None and folder is not None:
+        seed = seed_of(folder)
+    task = prepare(program, parameters, True, plan.chunk, True, seed, kept, every, tolerance, dtype)
+    if store is not None:
+        check_trajectories(task.plan)
+    at_once = share(len(plan.chunks()) * plan.replicas, client)[0]
+    memory.check_population(
+        task.plan, plan.chunk, len(plan.chunks()) * plan.replicas, at_once, np.dtype(dtype), "chunk"
+    )
+    return iterate(task, plan, workers_for(client, at_once), progress, folder, resume, store)
 
 
 def simulate(
@@ -162,97 +233,16 @@ def simulate(
     >>> bool(ds.C_h_stderr.sel(time=2, time_=2) > 0)
     True
     """
-    _check_count("size", size, 2)
+    check_count("size", size, 2)
     if not isinstance(matrix, (bool, np.bool_)):
         raise InputError(f"matrix must be True or False, not {matrix!r}")
-    task = _prepare(program, parameters, False, size, bool(matrix), seed, keep, every, tolerance, dtype)
+    task = prepare(program, parameters, False, size, bool(matrix), seed, keep, every, tolerance, dtype)
     if task.plan.tensors and not matrix:
         raise InputError(
             f"{name_of(program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
         )
-    shares = _share(replicas, client)
+    shares = share(replicas, client)
     orders = [event[2] for event in task.plan.events if event[0] == "tensor_coupling"]
     memory.check_network(task.plan, size, bool(matrix), orders, replicas, shares[0], np.dtype(dtype))
     facts = {"world": "finite network", "size": size, "matrix": int(matrix), "tolerance": float(tolerance)}
     return run(task, replicas, shares, client, progress, facts)
-
-
-# ------------------------------------------------------------------------------------------------ before a run starts
-def _check_count(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise InputError(f"{name} must be an integer of at least {least}, not {value!r}")
-
-
-def _check_parameters(program: Any, parameters: dict[str, Any], infinite: bool) -> None:
-    """Refuse parameters that the program does not have, and programs that no call could pass all parameters to."""
-    if not callable(program):
-        raise InputError(f"a program is a function that takes net, not {program!r}")
-    try:
-        known = list(inspect.signature(program).parameters.values())
-    except ValueError:
-        raise InputError(f"a program is a function that takes net, not {program!r}") from None
-    if not known or known[0].kind not in (known[0].POSITIONAL_ONLY, known[0].POSITIONAL_OR_KEYWORD):
-        name = name_of(program)
-        raise InputError(f"{name} must take the network as its first argument: def {name}(net, *, ...)")
-    names = [p.name for p in known[1:] if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    clash = [name for name in names if name in _OPTIONS]
-    if clash:
-        raise InputError(f"the parameter {clash[0]!r} of {name_of(program)} is an option of the call; rename it")
-    if not any(p.kind is p.VAR_KEYWORD for p in known):
-        for name in parameters:
-            if name in _OPTIONS:
-                call, other = ("sample", "simulate") if infinite else ("simulate", "sample")
-                raise InputError(f"{name} is an option of {other}, not of {call}")
-            if name not in names:
-                hint = did_you_mean(name, [*names, *_OPTIONS])
-                raise InputError(f"{name_of(program)} has no parameter {name!r}{hint}; it takes {listing(names)}")
-    missing = [p.name for p in known[1:] if p.name in names and p.default is p.empty and p.name not in parameters]
-    if missing:
-        raise InputError(f"{name_of(program)} needs a value for {listing(missing)}")
-
-
-def _prepare(
-    program: Program,
-    parameters: dict[str, Any],
-    infinite: bool,
-    size: int,
-    matrix: bool,
-    seed: int | None,
-    keep: int,
-    every: int,
-    tolerance: float,
-    dtype: str,
-) -> Task:
-    _check_parameters(program, parameters, infinite)
-    _check_count("keep", keep, 0)
-    _check_count("every", every, 1)
-    if seed is not None:
-        _check_count("seed", seed, 0)
-    if not (isinstance(tolerance, (int, float)) and 0 < tolerance < 1):
-        raise InputError(f"tolerance must be a number between 0 and 1, such as 1e-3, not {tolerance!r}")
-    try:
-        precision = np.dtype(object if dtype is None else dtype)
-    except TypeError:
-        precision = np.dtype(object)
-    if precision not in (np.float32, np.float64):
-        raise InputError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
-    entropy = int(np.random.SeedSequence(seed).entropy)  # type: ignore[arg-type]
-    plan = rehearse(program, parameters, every)
-    if not plan.records:
-        raise InputError(f"{name_of(program)} records nothing; let it say net.record(t, h=h) in its loop")
-    return Task(
-        program, parameters, plan, infinite, int(size), matrix, entropy, int(keep), int(every), float(tolerance),
-        precision.name, 1,
-    )  # fmt: skip
-
-
-def _share(replicas: int, client: Any) -> tuple[int, int]:
-    """Return how many replicas run at a time here, and the threads of each."""
-    _check_count("replicas", replicas, 1)
-    if client is not None:
-        if not hasattr(client, "submit"):
-            raise InputError(f"client must be a dask.distributed.Client, not {client!r}")
-        return 1, 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    at_once = min(int(replicas), cores)
-    return at_once, max(1, cores // at_once)

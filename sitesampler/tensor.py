@@ -24,6 +24,7 @@ from sitesampler.network import Network
 
 #: Remainders below this, relative to the vector, are lost to rounding in the incremental Cholesky factor.
 _SMALLEST_TOLERANCE = 1e-4
+_ROUNDING = 1e-14
 
 
 class TensorCoupling:
@@ -81,8 +82,7 @@ class TensorCoupling:
         covariance = p * overlaps ** (p - 1)
         memory = np.zeros(len(overlaps))
         if self.kept:
-            stein = self.net.order.stein(self.images, state)[:, 0]
-            response = solve_triangular(self.factor, stein, lower=True, trans=1)
+            response = self.net.order.response(self.images, state, self.factor)[:, 0]
             memory[self.kept] = p * (p - 1) * response * overlaps[self.kept] ** (p - 2)
         field = np.zeros((1, self.group.size), everything.dtype)
         self.images.combine(self._extend(covariance)[:, None], field)
@@ -95,8 +95,10 @@ class TensorCoupling:
         kept = len(self.kept)
         row = solve_triangular(self.factor, covariance[self.kept], lower=True) if kept else np.zeros(0)
         rest = covariance[-1] - row @ row
-        if rest <= self.tolerance**2 * covariance[-1]:
+        if not self.net.order.keeps(rest, covariance[-1], self.tolerance):
             return row
+        # A time that an earlier iteration kept may by now be in the span of the others, up to rounding.
+        rest = max(rest, _ROUNDING * covariance[-1])
         if kept == len(self._factor):
             larger = np.zeros((kept + 64, kept + 64))
             larger[:kept, :kept] = self.factor

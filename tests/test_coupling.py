@@ -18,6 +18,7 @@ from reference import SYMMETRIES, WORLDS, Player, open_world, random_program
 import sitesampler as ss
 from sitesampler.ensemble import SiteEnsemble
 from sitesampler.matrix import GaussianMatrix, SymmetrisedMatrix
+from sitesampler.order import LiveOrderParameters
 from sitesampler.threads import Lanes, one_blas_thread
 
 engine = settings(deadline=None, derandomize=True, max_examples=40)
@@ -385,8 +386,8 @@ class TwoDirections(SiteEnsemble):
 def two_directions(population: int, seed: int) -> Any:
     direct = open_world("ensemble", population, seed=seed)
     stream = np.random.SeedSequence(seed + 10_000)
-    order, script, recorder = direct.order, direct.script, direct.recorder
-    return TwoDirections(script, recorder, population, stream, order.tolerance, np.dtype(float), Lanes())
+    order, script, recorder = LiveOrderParameters(direct.tolerance, np.dtype(float)), direct.script, direct.recorder
+    return TwoDirections(script, recorder, order, population, stream, direct.tolerance, np.dtype(float), Lanes())
 
 
 def rnn_numbers(net: Any, symmetry: float, phi: Any, transposed: bool) -> list[float]:

@@ -7,7 +7,7 @@ import pytest
 import reference
 
 from sitesampler.history import History
-from sitesampler.order import LiveOrderParameters
+from sitesampler.order import Fields, LiveOrderParameters
 from sitesampler.threads import Lanes
 
 
@@ -18,7 +18,7 @@ def grown(vectors: np.ndarray, tolerance: float, at_once: int = 1, rounding: flo
     columns = []
     for start in range(0, len(vectors), at_once):
         batch = vectors[start : start + at_once]
-        coefficients, new = order.expand(basis, batch, np.full(len(batch), rounding))
+        coefficients, new = order.expand(Fields(basis, basis.alike()), batch, np.full(len(batch), rounding))
         basis.append(new)
         assert coefficients.shape == (len(basis), len(batch))
         columns += list(coefficients.T)
@@ -90,5 +90,6 @@ def test_averages_equal_their_twins() -> None:
     history = History(500, np.dtype(float), Lanes())
     history.append(left)
     expected = reference.project(left, right)
-    for found in (order.average(left, right), order.overlaps(history, right), order.stein(history, right)):
+    fields = Fields(history.alike(), history)
+    for found in (order.average(left, right), order.overlaps(history, right), order.stein(fields, right, fields)):
         np.testing.assert_allclose(found, expected, atol=1e-14)

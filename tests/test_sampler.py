@@ -11,10 +11,10 @@ import xarray as xr
 
 import sitesampler as ss
 from sitesampler import sampler
+from sitesampler.calls import prepare
 from sitesampler.errors import NotFinite, PopulationTooSmall
 from sitesampler.kernels import BLOCK
 from sitesampler.replicas import run_replica
-from sitesampler.sampler import _prepare
 from sitesampler.storage import publish
 
 
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
     """More samples than a block: threads within a replica, and replicas side by side."""
     found = []
     for at_once, lanes in ((1, 1), (1, 2), (2, 1), (2, 3)):
-        monkeypatch.setattr(sampler, "_share", lambda replicas, client, shared=(at_once, lanes): shared)
+        monkeypatch.setattr(sampler, "share", lambda replicas, client, shared=(at_once, lanes): shared)
         found.append(WORLD_CALLS[world](replicas=2, seed=7, keep=5, duration=0.5))
     for other in found[1:]:
         assert_same_bits(found[0], other)
@@ -63,7 +63,7 @@ def test_replica_r_does_not_depend_on_how_many_there_are() -> None:
     # The mean over r replicas, times r, minus that of the earlier ones, is replica r.
     second = 2 * parts[1].C_h - parts[0].C_h
     third = 3 * three.C_h - 2 * parts[1].C_h
-    task = _prepare(mixed, {}, True, 300, True, 1, 16, 1, sampler.DEFAULT_TOLERANCE, "float64")
+    task = prepare(mixed, {}, True, 300, True, 1, 16, 1, sampler.DEFAULT_TOLERANCE, "float64")
     for replica, found in ((1, second), (2, third)):  # in any order, in any thread
         alone = run_replica(task, replica, lambda steps: None).variables["C_h"].values
         np.testing.assert_allclose(found, alone, rtol=0, atol=1e-12)
@@ -76,7 +76,7 @@ def test_a_cluster_gives_the_same_bits() -> None:
 
     here = ss.sample(mixed, population=BLOCK + 10, replicas=3, seed=3, duration=0.5)
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         there = ss.sample(mixed, population=BLOCK + 10, replicas=3, seed=3, duration=0.5, client=client)
@@ -162,7 +162,7 @@ def test_exact_results_are_not_reported_as_infinitely_precise() -> None:
 
 
 def test_standard_errors_are_those_of_the_replicas() -> None:
-    task = _prepare(mixed, {"duration": 0.3}, False, 60, True, 1, 0, 1, sampler.DEFAULT_TOLERANCE, "float64")
+    task = prepare(mixed, {"duration": 0.3}, False, 60, True, 1, 0, 1, sampler.DEFAULT_TOLERANCE, "float64")
     alone = np.array([run_replica(task, r, lambda steps: None).variables["q"].values for r in range(5)])
     ds = ss.simulate(mixed, size=60, replicas=5, seed=1, duration=0.3)
     np.testing.assert_allclose(ds.q, alone.mean(0), rtol=1e-13)

@@ -1,0 +1,182 @@
+"""Checkpoints: the state of an iteration in a file, so that a run that was killed goes on where it was.
+
+One file, written beside and renamed after each iteration (``storage.py``), with the settings of the call: what was made
+with others is refused.  What a state means is in ``sweeps.py``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitesampler.errors import InputError
+from sitesampler.estimates import Estimates, unflattened
+from sitesampler.labels import Variable
+from sitesampler.replicas import Task, all_parameters, name_of
+from sitesampler.storage import read_state, write_state
+from sitesampler.sweeps import Plan, Records, State
+
+#: Name of the file in the folder of a checkpoint.
+_NAME = "iteration.npz"
+
+
+def settings_of(task: Task, plan: Plan) -> dict[str, Any]:
+    """Return everything that the numbers of a run depend on, as JSON holds it."""
+    start = plan.start if isinstance(plan.start, str) else _result(plan.start)
+    parameters = all_parameters(task)
+    settings = {
+        "program": name_of(task.program),
+        "source": _sources(task.program, parameters),
+        "parameters": parameters,
+        "population": plan.population,
+        "chunk": plan.chunk,
+        "replicas": plan.replicas,
+        "sweeps": plan.iterations,
+        "start": start,
+        "damping": plan.damping,
+        "until": plan.until,
+        "keep_going": plan.keep_going,
+        "seed": task.entropy,
+        "keep": task.keep,
+        "every": task.every,
+        "tolerance": task.tolerance,
+        "dtype": task.dtype,
+    }
+    return json.loads(json.dumps(settings, default=_as_text))
+
+
+def save(folder: Path, settings: Mapping[str, Any], state: State) -> None:
+    """Write the state of an iteration; the file has its name only when it is complete.
+
+    Raises
+    ------
+    DiskFull
+        If it does not fit; the checkpoint of the iteration before is still there.
+    """
+    arrays: dict[str, NDArray[Any]] = {"changes": np.array(state.changes)}
+    for replica, estimates in enumerate(state.estimates):
+        arrays[f"{replica}/order"] = estimates.flat()
+    labels: list[dict[str, Any]] = []
+    for replica, (_, variables) in enumerate(state.records):
+        labels.append({name: _label(variable) for name, variable in variables.items()})
+        for name, variable in variables.items():
+            arrays[f"{replica}/{name}/values"] = variable.values
+            arrays[f"{replica}/{name}/floor"] = variable.floor
+            for dim, values in variable.coords.items():
+                arrays[f"{replica}/{name}/{dim}"] = values
+    facts = {
+        "settings": settings,
+        "structures": [estimates.description() for estimates in state.estimates],
+        "averaged": state.averaged,
+        "samples": [samples for samples, _ in state.records],
+        "variables": labels,
+        "failures": state.failures,
+        "errors": state.errors,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_state(folder / _NAME, arrays, facts)
+
+
+def seed_of(folder: Path) -> int | None:
+    """Return the seed of the run that left a checkpoint, if there is one."""
+    path = folder / _NAME
+    return int(read_state(path)[1]["settings"]["seed"]) if path.exists() else None
+
+
+def load(folder: Path, settings: Mapping[str, Any]) -> State | None:
+    """Return the state that a run with these settings has left, if any.
+
+    Raises
+    ------
+    StorageError
+        If the file is damaged or of a newer version.
+    InputError
+        If it was left by a run with other settings; the message says which.
+    """
+    path = folder / _NAME
+    if not path.exists():
+        return None
+    arrays, facts = read_state(path)
+    if different := _differences(facts["settings"], settings):
+        raise InputError(
+            f"the checkpoint in {folder} was made by another run: {'; '.join(different)}; go back to those settings, "
+            "or start anew in another folder"
+        )
+    return State(
+        estimates=[unflattened(arrays[f"{r}/order"], text) for r, text in enumerate(facts["structures"])],
+        changes=arrays["changes"].tolist(),
+        averaged=facts["averaged"],
+        records=[
+            _records(arrays, r, *parts)
+            for r, parts in enumerate(zip(facts["samples"], facts["variables"], strict=True))
+        ],
+        failures=facts["failures"],
+        errors=facts["errors"],
+    )
+
+
+def _label(variable: Variable) -> dict[str, Any]:
+    return {
+        "dims": variable.dims,
+        "coords": list(variable.coords),
+        "attrs": variable.attrs,
+        "kind": variable.kind,
+    }
+
+
+def _records(arrays: Mapping[str, NDArray[Any]], replica: int, samples: float, labels: Mapping[str, Any]) -> Records:
+    variables = {}
+    for name, label in labels.items():
+        parts = {part: arrays[f"{replica}/{name}/{part}"] for part in ("values", "floor", *label["coords"])}
+        coords = {dim: parts[dim] for dim in label["coords"]}
+        dims, attrs, kind = tuple(label["dims"]), label["attrs"], label["kind"]
+        variables[name] = Variable(dims, parts["values"], coords, parts["floor"], attrs, kind)
+    return samples, variables
+
+
+def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say what differs, name by name."""
+    found = []
+    for name in dict.fromkeys([*was, *now]):
+        old: Any = was.get(name)
+        new: Any = now.get(name)
+        if name == "parameters":
+            found += _differences(old, new)
+        elif name == "source":
+            changed = [part for part in dict.fromkeys([*old, *new]) if old.get(part) != new.get(part)]
+            found += [f"the text of {part} was edited since" for part in changed]
+        elif (before := json.dumps(old)) != (after := json.dumps(new)):  # as text, where NaN equals NaN
+            short = max(len(before), len(after)) <= 60
+            found.append(f"{name} was {before} and is {after}" if short else f"{name} was another one")
+    return found
+
+
+def _result(start: Estimates) -> str:
+    """Return what an earlier result that an iteration starts from is known by."""
+    return "result " + hashlib.sha256(start.flat().tobytes()).hexdigest()[:16]
+
+
+def _sources(program: Any, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts of a program and of functions among its parameters, so that edited ones are noticed."""
+    functions = {name: value for name, value in parameters.items() if callable(value)}
+    return {name: text for name, value in {name_of(program): program, **functions}.items() if (text := _source(value))}
+
+
+def _source(function: Any) -> str:
+    try:
+        return inspect.getsource(inspect.unwrap(getattr(function, "func", function)))
+    except (OSError, TypeError):
+        return ""
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return getattr(value, "__name__", None) or repr(value)

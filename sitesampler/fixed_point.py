@@ -1,0 +1,92 @@
+"""The fixed point of one call: start, iterate with a checkpoint after each iteration, sweep once more, and the dataset.
+
+The iteration itself is in ``sweeps.py``; here it is led from its first to its last sweep and never loses what was done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sitesampler import checkpoints
+from sitesampler.progress import Progress
+from sitesampler.replicas import Task, name_of
+from sitesampler.sweeps import Plan, Sweeps, warn_if_moving
+from sitesampler.trajectories import create_store, finish_store
+from sitesampler.workers import Workers
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def iterate(
+    task: Task,
+    plan: Plan,
+    workers: Workers,
+    show: bool | None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    export: Path | None = None,
+) -> xr.Dataset:
+    """Iterate to self-consistency and return what the last sweeps have recorded.
+
+    Parameters
+    ----------
+    task : Task
+        With the size of a chunk.
+    plan : Plan
+    workers : Workers
+    show : bool or None
+        See `Progress`.
+    checkpoint : Path, optional
+        Folder in which each iteration is kept.
+    resume : bool
+        Go on from what is kept there.
+    export : Path, optional
+        Store for the trajectories of the whole population.
+
+    Raises
+    ------
+    NotFinite
+        If a march or a chunk diverges; ``partial`` holds what averaged iterations had recorded before.
+    InputError, StorageError
+        If the checkpoint is one of other settings, or damaged.
+    DiskFull
+        If a checkpoint or the trajectories do not fit.
+    """
+    settings = checkpoints.settings_of(task, plan)
+    state = checkpoints.load(checkpoint, settings) if checkpoint is not None and resume else None
+    sites = plan.population * plan.replicas
+    size = plan.chunks()[0][2]
+    store = create_store(task.plan, export, sites, size, task.dtype) if export is not None else None
+    progress = Progress(f"{name_of(task.program)} at N = infinity", plan.replicas, task.plan.steps, show, of="chunks")
+    sweeps = Sweeps(replace(task, size=size), plan, workers, progress, store)
+    try:
+        if state is None:
+            state = sweeps.begin()
+            _keep(checkpoint, settings, state)
+        while not sweeps.finished(state):
+            state = sweeps.advance(state)
+            _keep(checkpoint, settings, state)
+        variables, residual, entries, state.failures = sweeps.finish(state)
+        facts: dict[str, Any] = {
+            "tolerance": task.tolerance,
+            "start": plan.start if isinstance(plan.start, str) else "an earlier result",
+            "iterations": len(state.changes),
+            "converged": int(warn_if_moving(sweeps, state)),
+            "self_consistency_residual": residual,
+        }
+        dataset = sweeps.dataset(variables, state, facts)
+        return finish_store(store, entries, dataset) if store is not None else dataset
+    except BaseException:
+        if store is not None:
+            store.abandon()
+        raise
+    finally:
+        progress.close()
+
+
+def _keep(checkpoint: Path | None, settings: dict[str, Any], state: Any) -> None:
+    if checkpoint is not None:
+        checkpoints.save(checkpoint, settings, state)
