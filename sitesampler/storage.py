@@ -1,8 +1,8 @@
 """Storage: files that are complete as soon as they have their name, and that are verified before they are read.
 
-Results (`publish`, `open_result`), checkpoints (`write_state`, `read_state`) and the folder they stand in
-(`make_folder`, `lock_folder`).  What a dataset holds is the business of ``results.py``; when one is written, of
-``running.py``; how trajectories are streamed into a store by many workers, of ``export.py``.
+Results (`publish`, `open_result`) and checkpoints (`write_state`, `read_state`).  What a dataset holds is the business
+of ``results.py``; when one is written, of ``running.py``; the folder it stands in, of ``folders.py``; how trajectories
+are streamed into a store by many workers, of ``export.py``.
 
 A single file ends with a seal: one line of JSON with the version that wrote it, the number of the format, and the
 SHA-256 of all bytes before it.  NetCDF and npz readers do not look behind their own end, so that any tool opens such a
@@ -16,24 +16,17 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
-import socket
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from sitesampler import __version__
-from sitesampler.errors import DiskFull, InputError, StorageError
-
-try:
-    import fcntl
-except ImportError:  # not on Windows: there no run is kept out of another's folder
-    fcntl = None  # type: ignore[assignment]
+from sitesampler.errors import DiskFull, StorageError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,121 +43,22 @@ Entries = Mapping[str, tuple[int, str]]
 
 GIB = 2.0**30
 
-_WRITING = ".writing"  # ending of a name that is still being written; every other name is complete
-_LEFT_OVER = re.compile(rf"\.(?P<name>.+?)\.\d+(\.replaced)?{re.escape(_WRITING)}")
-_MANIFEST = Path(".sitesampler") / ".zattrs"
+WRITING = ".writing"  # ending of a name that is still being written; every other name is complete
+MANIFEST = Path(".sitesampler") / ".zattrs"
 _SEAL = b'\n{"sitesampler": '
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 _RESTORE = "take it from a copy or run it again"
-
-
-# ------------------------------------------------------------------------------------------------------------- folders
-def make_folder(folder: Path) -> Path:
-    """Make a folder for results and see that it can be written.
-
-    Raises
-    ------
-    InputError
-        If the folder cannot be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe.{os.getpid()}{_WRITING}"
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        raise InputError(f"the output folder {folder} cannot be written: {error.strerror}") from None
-    return folder
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[Path]:
-    """Make a folder, keep every other run out of it, and sweep what killed runs left half written there.
-
-    The lock belongs to the process and ends with it, however it ends; the hidden file that carries it says who to ask.
-    Where the file system knows no locks, nobody is kept out and nothing is swept.
-
-    Raises
-    ------
-    StorageError
-        If another run holds the folder.
-    InputError
-        If the folder cannot be made or written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as place, lock_folder(Path(place) / "results") as folder:
-    ...     print(folder.name)
-    results
-    """
-    make_folder(folder)
-    path = folder / ".lock"
-    file = _locked(path)
-    if file is None:
-        yield folder
-        return
-    try:
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        _sweep(folder)
-        yield folder
-    finally:
-        path.unlink(missing_ok=True)
-        file.close()
-
-
-def _locked(path: Path) -> IO[str] | None:
-    """Return the file, open, empty and locked; None where there are no locks."""
-    while fcntl is not None:
-        file = path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            with file:
-                file.seek(0)
-                holder = file.read() or "another process"
-            raise StorageError(
-                f"the output folder {path.parent} is in use by another run ({holder}): wait for it to end or choose "
-                f"another folder"
-            ) from None
-        except OSError as error:
-            file.close()
-            path.unlink(missing_ok=True)
-            if error.errno not in _NO_LOCKS:
-                raise
-            return None
-        # Between opening and locking, another run may have ended and removed the file: then the lock is on nothing.
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                file.truncate(0)
-                return file
-        file.close()
-    return None
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs left half written; what was complete but for its name gets the name."""
-    for left in sorted(folder.glob(f".*{_WRITING}"), reverse=True):  # of one name, the new one before the replaced one
-        named = _LEFT_OVER.fullmatch(left.name)
-        if named and (left / _MANIFEST).exists() and not (folder / named["name"]).exists():
-            left.rename(folder / named["name"])
-        elif left.is_dir():
-            shutil.rmtree(left)
-        else:
-            left.unlink()
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
 def beside(path: Path) -> Path:
     """Return the name under which a file or store is written until it is complete."""
-    return path.with_name(f".{path.name}.{os.getpid()}{_WRITING}")
+    return path.with_name(f".{path.name}.{os.getpid()}{WRITING}")
 
 
 def put_in_place(writing: Path, path: Path) -> None:
     """Give a complete store its name; an older store of that name is removed."""
-    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced{_WRITING}")
+    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced{WRITING}")
     if path.exists():
         path.rename(replaced)
     writing.rename(path)
@@ -257,7 +151,7 @@ def files_of(store: Path) -> list[str]:
     """Return the files of a store, without its manifest and without what an operating system hides there."""
     files = (path.relative_to(store) for path in store.rglob("*") if path.is_file())
     seen = (file for file in files if not file.name.startswith(".") or file.name.startswith(".z"))
-    return sorted(file.as_posix() for file in seen if file.parent != _MANIFEST.parent)
+    return sorted(file.as_posix() for file in seen if file.parent != MANIFEST.parent)
 
 
 def fingerprints(store: Path, names: Iterable[str]) -> dict[str, tuple[int, str]]:
@@ -273,7 +167,7 @@ def fingerprints(store: Path, names: Iterable[str]) -> dict[str, tuple[int, str]
 def write_manifest(store: Path, files: Entries) -> None:
     """Add the manifest to a store that is complete otherwise; after this it may get its name."""
     manifest = {"sitesampler": __version__, "format": FORMAT, "files": files}
-    path = store / _MANIFEST
+    path = store / MANIFEST
     path.parent.mkdir()
     path.with_name(".zgroup").write_text('{"zarr_format": 2}', encoding="utf-8")
     # Renamed, because `_sweep` takes a store with a manifest for complete.
@@ -292,7 +186,7 @@ def _refuse_newer(path: Path, form: int, version: str) -> None:
 
 def _verify_store(store: Path) -> None:
     try:
-        text = (store / _MANIFEST).read_bytes()
+        text = (store / MANIFEST).read_bytes()
     except FileNotFoundError:
         what = "has no manifest" if (store / ".zgroup").exists() else "is not a Zarr store"
         raise StorageError(f"{store} {what}: it was not written by sitesampler or is incomplete") from None

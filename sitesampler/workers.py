@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sitesampler.connecting import ANSWER_WITHIN, versions
-from sitesampler.connecting import connect as connect  # where the command line finds it
 from sitesampler.errors import InputError, SiteSamplerError
 from sitesampler.progress import Progress
 from sitesampler.task_graph import Group, HereReport, Merge, Tally, ThereReport, listening, task_graph

@@ -1,9 +1,7 @@
 """Storage: a name that exists is complete, whatever happened while it was written, and what is read was written."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +14,9 @@ import xarray as xr
 import zarr
 
 from sitesampler import storage
-from sitesampler.errors import DiskFull, InputError, SiteSamplerError, StorageError
-from sitesampler.storage import lock_folder, make_folder, open_result, publish, read_state, write_state
+from sitesampler.errors import DiskFull, SiteSamplerError, StorageError
+from sitesampler.folders import lock_folder
+from sitesampler.storage import open_result, publish, read_state, write_state
 
 
 @pytest.fixture
@@ -314,7 +313,8 @@ def test_a_kill_at_any_moment_leaves_a_complete_state(tmp_path: Path) -> None:
 import itertools, sys
 from pathlib import Path
 import numpy as np
-from sitesampler.storage import lock_folder, write_state
+from sitesampler.folders import lock_folder
+from sitesampler.storage import write_state
 with lock_folder(Path(sys.argv[1])) as folder:
     for i in itertools.count():
         write_state(folder / "state.npz", {"x": np.full(200_000, float(i))}, {"iteration": i})
@@ -334,62 +334,3 @@ with lock_folder(Path(sys.argv[1])) as folder:
     with lock_folder(tmp_path):  # not held by the killed ones
         assert names(tmp_path) == [".lock", "state.npz"]
     assert names(tmp_path) == ["state.npz"]
-
-
-# ------------------------------------------------------------------------------------------------------------- folders
-def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
-    code = """
-import sys
-from pathlib import Path
-from sitesampler.errors import StorageError
-from sitesampler.storage import lock_folder
-try:
-    with lock_folder(Path(sys.argv[1])):
-        print("in")
-except StorageError as error:
-    print(error)
-"""
-    with lock_folder(tmp_path) as folder:
-        (folder / ".sample.zarr.1.writing").mkdir()
-        assert run(code, folder) == (
-            f"the output folder {folder} is in use by another run (process {os.getpid()} on {socket.gethostname()}): "
-            f"wait for it to end or choose another folder\n"
-        )
-        assert ".sample.zarr.1.writing" in names(folder), "the second run touches nothing of the first"
-    assert run(code, tmp_path) == "in\n"
-
-
-def test_a_folder_is_made_and_left_overs_are_swept(tmp_path: Path) -> None:
-    folder = make_folder(tmp_path / "new" / "folder")
-    (folder / ".sample.zarr.1.writing" / "C_h").mkdir(parents=True)
-    (folder / ".state.npz.1.writing").touch()
-    (folder / "kept.zarr").mkdir()
-    make_folder(folder)
-    assert len(names(folder)) == 3, "only who holds the lock may sweep"
-    with lock_folder(folder):
-        assert names(folder) == [".lock", "kept.zarr"]
-    assert names(folder) == ["kept.zarr"]
-
-
-def test_a_run_killed_between_two_renames_loses_nothing(tmp_path: Path, result: xr.Dataset) -> None:
-    publish(result, tmp_path / "new").rename(tmp_path / ".x.zarr.12.writing")
-    publish(result + 1, tmp_path / "old").rename(tmp_path / ".x.zarr.12.replaced.writing")
-    with lock_folder(tmp_path):
-        xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
-    assert names(tmp_path) == ["x.zarr"]
-
-
-def test_where_there_are_no_locks_a_run_goes_on_and_nothing_is_swept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / ".sample.zarr.1.writing").mkdir()
-    monkeypatch.setattr(storage, "fcntl", None)
-    with lock_folder(tmp_path), lock_folder(tmp_path):
-        assert names(tmp_path) == [".sample.zarr.1.writing"]
-
-
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.touch()
-    with pytest.raises(InputError, match=r"output folder .* cannot be written: Not a directory"):
-        make_folder(file / "inside")

@@ -68,7 +68,7 @@ def draw_trajectories(axes: Axes, dataset: xr.Dataset, vector: str, count: int =
     """Draw the first kept trajectories of a site vector."""
     name = f"trajectory_{vector}"
     if name in dataset:
-        paths = last_of(dataset[name]).transpose(..., "time").values[:count]
+        paths = last_of(dataset[name]).transpose(..., "time")[:count].values
         for path, colour in zip(paths, SERIES, strict=False):
             axes.plot(dataset["time"].values, path, color=colour, linewidth=1.1)
 

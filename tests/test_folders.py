@@ -1,0 +1,81 @@
+"""Folders for results: one run in each at a time, and what killed runs left half written is swept."""
+
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from sitesampler import folders
+from sitesampler.errors import InputError
+from sitesampler.folders import lock_folder, make_folder
+from sitesampler.storage import open_result, publish
+
+
+@pytest.fixture
+def result() -> xr.Dataset:
+    return xr.Dataset({"C_h": (("time", "lag"), np.arange(12.0).reshape(4, 3))})
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from sitesampler.errors import StorageError
+from sitesampler.folders import lock_folder
+try:
+    with lock_folder(Path(sys.argv[1])):
+        print("in")
+except StorageError as error:
+    print(error)
+"""
+    with lock_folder(tmp_path) as folder:
+        (folder / ".sample.zarr.1.writing").mkdir()
+        assert run(code, folder) == (
+            f"the output folder {folder} is in use by another run (process {os.getpid()} on {socket.gethostname()}): "
+            f"wait for it to end or choose another folder\n"
+        )
+        assert ".sample.zarr.1.writing" in names(folder), "the second run touches nothing of the first"
+    assert run(code, tmp_path) == "in\n"
+
+
+def test_a_folder_is_made_and_left_overs_are_swept(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "new" / "folder")
+    (folder / ".sample.zarr.1.writing" / "C_h").mkdir(parents=True)
+    (folder / ".state.npz.1.writing").touch()
+    (folder / "kept.zarr").mkdir()
+    make_folder(folder)
+    assert len(names(folder)) == 3, "only who holds the lock may sweep"
+    with lock_folder(folder):
+        assert names(folder) == [".lock", "kept.zarr"]
+    assert names(folder) == ["kept.zarr"]
+
+
+def test_a_run_killed_between_two_renames_loses_nothing(tmp_path: Path, result: xr.Dataset) -> None:
+    publish(result, tmp_path / "new").rename(tmp_path / ".x.zarr.12.writing")
+    publish(result + 1, tmp_path / "old").rename(tmp_path / ".x.zarr.12.replaced.writing")
+    with lock_folder(tmp_path):
+        xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
+    assert names(tmp_path) == ["x.zarr"]
+
+
+def test_where_there_are_no_locks_a_run_goes_on_and_nothing_is_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".sample.zarr.1.writing").mkdir()
+    monkeypatch.setattr(folders, "fcntl", None)
+    with lock_folder(tmp_path), lock_folder(tmp_path):
+        assert names(tmp_path) == [".sample.zarr.1.writing"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match=r"output folder .* cannot be written: Not a directory"):
+        make_folder(file / "inside")
