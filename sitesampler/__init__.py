@@ -1,8 +1,10 @@
 """sitesampler: write the network once, run it at N = infinity.
 
-The public face: `sample` (a site program at N = infinity), `simulate` (the same program in a finite network),
-`compare`, the tutorial's systems in ``models``, closed forms in ``theory``, and the errors a user can meet.  Names are
-resolved when they are used, so that importing the package is instant.
+The public face: `sample` (a site program at N = infinity), `simulate` (the same program in a finite network), `sweep`
+(one of them at every combination of parameters), `compare` and `interval` (what a difference or an error means),
+`diagnose` (what part of an error is due to what), `open_result` (a stored result, verified), the tutorial's systems in
+``models``, closed forms in ``theory``, and the errors a user can meet.  Names are resolved when they are used, so that
+importing the package is instant.
 """
 
 from importlib import import_module
@@ -10,15 +12,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sitesampler import errors, figures, models, nonlinearities, theory
-    from sitesampler.results import compare
+    from sitesampler.diagnosis import diagnose
+    from sitesampler.results import compare, interval
     from sitesampler.sampler import sample, simulate
+    from sitesampler.storage import open_result
+    from sitesampler.sweeping import sweep
 
 __version__ = "0.1.0"
 
-_HOMES = {"sample": "sampler", "simulate": "sampler", "compare": "results"}
+_HOMES = {
+    "compare": "results",
+    "diagnose": "diagnosis",
+    "interval": "results",
+    "open_result": "storage",
+    "sample": "sampler",
+    "simulate": "sampler",
+    "sweep": "sweeping",
+}
 _MODULES = ("errors", "figures", "models", "nonlinearities", "theory")
 
-__all__ = ["compare", "errors", "figures", "models", "nonlinearities", "sample", "simulate", "theory"]
+__all__ = [
+    "compare",
+    "diagnose",
+    "errors",
+    "figures",
+    "interval",
+    "models",
+    "nonlinearities",
+    "open_result",
+    "sample",
+    "simulate",
+    "sweep",
+    "theory",
+]
 
 
 def __getattr__(name: str) -> Any:

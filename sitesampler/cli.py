@@ -1,27 +1,34 @@
 """The command line: ``sitesampler run STUDY.toml``, ``sitesampler verify`` and ``sitesampler list``.
 
-Arguments in, words and an exit code out.  What a study is and how it runs is in ``study.py``.  Nothing heavy is
-imported before it is needed, so that ``--help`` answers at once.
+Arguments in, words and an exit code out.  What a study is, is in ``study.py``; how it runs, in ``running.py``.
+Nothing heavy is imported before it is needed, so that ``--help`` answers at once.
 
-Exit codes: 0 done, 1 a run failed, 2 the user's input was refused, 130 interrupted.
+Exit codes: 0 done, 1 a run failed (it diverged, the disk was full, the cluster was lost), 2 the user's input was
+refused, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.metadata
 import sys
 import time
 import traceback
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from sitesampler.errors import InputError, NotFinite, SiteSamplerError
+from sitesampler.errors import InputError, OutOfMemory, PopulationTooSmall, ProgramError, SiteSamplerError
 
 if TYPE_CHECKING:
     import xarray as xr
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+_REFUSALS = (InputError, ProgramError, PopulationTooSmall, OutOfMemory)
+
+#: Residual of a result, in units of its error, that chance hardly exceeds.
+_CHANCE = 3.0
 
 #: How variables are named that a recorded site vector has beside its correlation.
 _DERIVED = (("", "_mean"), ("", "_kurtosis"), ("R_", ""))
@@ -59,6 +66,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="change a setting of the file, for example sample.population=1000 or parameters.g=1.5; the value is "
         "TOML, so strings keep their quotes; may be repeated",
     )
+    run.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run of the same study in the same folder that was interrupted: same seeds, same bits",
+    )
+    run.add_argument("--scheduler", metavar="ADDRESS", help="run on a dask cluster, for example tcp://10.0.0.1:8786")
+    for name, what in (("tls-ca-file", "the authority's certificate"), ("tls-cert", "certificate"), ("tls-key", "key")):
+        run.add_argument(f"--{name}", metavar="FILE", help=f"{what} for a scheduler at tls://... (PEM)")
     run.add_argument("--no-progress", action="store_true", help="show no progress bar")
     run.add_argument("--traceback", action="store_true", help="show where in the code a failed run went wrong")
     verify = commands.add_parser(
@@ -98,11 +113,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _verify(options)
         return _run(options)
     except KeyboardInterrupt:
-        return _end("interrupted; datasets that were complete by then are kept", INTERRUPTED)
+        kept = "; what was complete is kept, and --resume goes on from it" if options.command == "run" else ""
+        return _end(f"interrupted{kept}", INTERRUPTED)
     except SiteSamplerError as error:
         if options.command != "list" and options.traceback:
             traceback.print_exc()
-        return _end(str(error), FAILED if isinstance(error, NotFinite) else REFUSED)
+        return _end(str(error), REFUSED if isinstance(error, _REFUSALS) else FAILED)
     except Exception as error:
         if options.command == "run" and options.traceback:
             traceback.print_exc()
@@ -111,8 +127,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _end(sentence: str, code: int) -> int:
-    print(f"sitesampler: {sentence}", file=sys.stderr)
+    _say(sentence)
     return code
+
+
+def _say(sentence: str) -> None:
+    print(f"sitesampler: {sentence}", file=sys.stderr, flush=True)
 
 
 def _list() -> int:
@@ -172,24 +192,91 @@ def _write(path: str, text: str, mode: str = "w") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # The file is read before the slow imports, so that mistakes in it are answered at once.
-    from sitesampler.running import run_study
     from sitesampler.study import read_study
 
     study = read_study(options.study, options.set)
-    result = run_study(
-        study,
-        options.output,
-        progress=False if options.no_progress else None,
-        announce=lambda folder: print(f"{study.title}: writing to {folder}", flush=True),
-    )
+
+    from sitesampler.running import run_study
+    from sitesampler.sweeps import NotConverged
+
+    with _cluster(options) as client, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConverged)  # told by `consistency`
+        result = run_study(
+            study,
+            options.output,
+            progress=False if options.no_progress else None,
+            announce=lambda folder: print(f"{study.title}: writing to {folder}", flush=True),
+            resume=options.resume,
+            client=client,
+            note=_say,
+        )
     for path in result.paths:
         print(f"wrote {path}")
     for world, dataset in (("sampler", result.sample), ("simulation", result.simulation)):
         if dataset is not None:
             size = f"N = {dataset.attrs['size']}" if "size" in dataset.attrs else "N = infinity"
-            for line in headlines(dataset):
+            for line in (*headlines(dataset), *consistency(dataset)):
                 print(f"{world}, {size}: {line}")
     return DONE
+
+
+@contextlib.contextmanager
+def _cluster(options: argparse.Namespace) -> Iterator[Any]:
+    """Connect to the scheduler, if one is named, and leave it again."""
+    tls = {"ca": options.tls_ca_file, "cert": options.tls_cert, "key": options.tls_key}
+    if options.scheduler is None:
+        if any(tls.values()):
+            raise InputError("the --tls files are for a scheduler; name it with --scheduler tls://HOST:PORT")
+        yield None
+        return
+    from sitesampler.connecting import connect
+
+    client = connect(options.scheduler, **tls)
+    try:
+        yield client
+    except KeyboardInterrupt:  # points of a sweep that still wait would take a closed client for a lost scheduler
+        raise
+    except BaseException:
+        client.close()
+        raise
+    client.close()
+
+
+def consistency(dataset: xr.Dataset) -> list[str]:
+    """Return in words how far the order parameters of a result are from those that its samples give.
+
+    Parameters
+    ----------
+    dataset
+        Result of `sitesampler.sample` or a sweep of it; a march has nothing to say here.
+
+    Returns
+    -------
+    list of str
+        One sentence or none.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> consistency(xr.Dataset(attrs={"self_consistency_residual": 1.1, "iterations": 6, "converged": 1}))
+    ['self-consistent within its Monte Carlo error (residual 1.1 after 6 iterations)']
+    """
+
+    def values(name: str) -> list[float]:
+        if name in dataset:  # of the points of a sweep
+            return [value for value in dataset[name].values.ravel().tolist() if value == value]
+        return [dataset.attrs[name]] if name in dataset.attrs else []
+
+    residuals, iterations, converged = map(values, ("self_consistency_residual", "iterations", "converged"))
+    if not residuals:
+        return []
+    found = f"residual {max(residuals):.2g}" if len(residuals) == 1 else f"largest residual {max(residuals):.2g}"
+    if iterations:
+        found += f" after {max(iterations):.0f} iterations"
+    if all(converged) and max(residuals) < _CHANCE:
+        return [f"self-consistent within its Monte Carlo error ({found})"]
+    settled = "self-consistent to the tolerance asked for only" if all(converged) else "not self-consistent yet"
+    return [f"{settled} ({found}; about 1 when nothing but chance is left)"]
 
 
 def headlines(dataset: xr.Dataset, count: int = 2) -> list[str]:

@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import secrets
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sitesampler.errors import InputError, ProgramError, SiteSamplerError
-from sitesampler.storage import make_folder, publish
-from sitesampler.study import Options, Study, StudyError, coordinate, load_program, place_of
+from sitesampler import __version__
+from sitesampler.errors import InputError, SiteSamplerError, StorageError
+from sitesampler.folders import lock_folder
+from sitesampler.resuming import difference
+from sitesampler.storage import open_result, publish, read_state, write_state
+from sitesampler.study import Options, Study, StudyError, load_program, place_of
+from sitesampler.sweeping import run_sweep
 
 if TYPE_CHECKING:
     import xarray as xr
+
+#: Files of a run beside its datasets: what it was started with and what is done, and what is kept while it lasts.
+_RECORD, _CHECKPOINT = "study.npz", "checkpoint"
+_FIGURE, _TRAJECTORIES = "figure.png", "trajectories.zarr"
+#: Trajectories that stand in the dataset itself where all are in a store of their own.
+_FEW = 16
 
 
 @dataclass(frozen=True)
@@ -36,6 +48,10 @@ def run_study(
     output: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     announce: Callable[[Path], object] | None = None,
+    *,
+    resume: bool = False,
+    client: Any = None,
+    note: Callable[[str], object] | None = None,
 ) -> StudyResult:
     """Run a study and store its results.
 
@@ -44,12 +60,20 @@ def run_study(
     study
         What to run.
     output
-        Folder for ``sample.zarr``, ``simulation.zarr`` and ``figure.png``; ``results/<study name>`` if None.  Results
-        of an earlier run of the same study are replaced, each when its successor is complete.
+        Folder for ``sample.zarr``, ``simulation.zarr``, ``figure.png``, ``trajectories.zarr`` if all are kept, and
+        ``study.npz``, which says what the run was started with; ``results/<study name>`` if None.  Results of an
+        earlier run are replaced, each when its successor is complete.
     progress
         Show a progress bar: as it fits (None), always or never.
     announce
         Called with the folder when nothing more can be refused before the run.
+    resume
+        Go on with the run that was started in the folder, with the seeds it was started with: what is complete is
+        verified and taken, the rest is computed.
+    client
+        A `dask.distributed.Client`, where the work is done; by default the cores of this machine.
+    note
+        Called with sentences on what is not as expected, but no reason to stop.
 
     Returns
     -------
@@ -60,95 +84,166 @@ def run_study(
     SiteSamplerError
         If the study is refused or its run goes wrong.  What was done until then, if anything, is in ``partial.zarr``.
     """
-    import sitesampler as ss
     from sitesampler.figures import check_kind, draw, save
 
     program = load_program(study)
+    where = partial(place_of, study.path, study.overrides)
     try:
         check_kind(study.figure.kind)
     except InputError as error:
-        raise StudyError(f"{place_of(study.path, study.overrides, 'figure.kind')}: {error}") from None
-    folder = make_folder(Path(output) if output is not None else Path("results") / study.name)
-    if announce is not None:
-        announce(folder)
-    paths: list[Path] = []
+        raise StudyError(f"{where('figure.kind')}: {error}") from None
+    if study.sample.keep == "all" and any(not key.startswith("simulate.") for key in study.sweep):
+        raise StudyError(f'{where("sample.keep")}: "all" is for one run; of the points of a sweep, keep a number')
+    if (start := study.start_file) is not None and not start.exists():
+        place = where("sample.order_parameters")
+        raise StudyError(f'{place} must be "march", "cold" or a stored result, and there is no {start}')
+    folder = Path(output) if output is not None else Path("results") / study.name
+    if resume and not (folder / _RECORD).exists():
+        raise StudyError(f"there is nothing to resume in {folder}: no run was started there; leave out --resume")
+    with lock_folder(folder):
+        run = _Run(study, program, folder, progress, client, note or (lambda _: None))
+        run.begin(resume)
+        if announce is not None:
+            announce(folder)
+        sample = run.dataset("sample", study.sample)
+        simulation = run.dataset("simulate", study.simulate) if study.simulate is not None else None
+        figure = folder / _FIGURE
+        if not run.has(_FIGURE):
+            figure.unlink(missing_ok=True)
+            drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
+            if drawn is not None:
+                save(drawn, figure)
+            run.done(_FIGURE)
+        shutil.rmtree(folder / _CHECKPOINT, ignore_errors=True)
+        return StudyResult(sample, simulation, (*run.paths, *([figure] if figure.exists() else [])))
 
-    def run(call: Callable[..., xr.Dataset], options: Options, name: str) -> xr.Dataset:
-        table = name.removesuffix(".zarr").replace("simulation", "simulate")
-        axes = {key.removeprefix(f"{table}."): values for key, values in study.sweep.items()}
-        axes = {key: values for key, values in axes.items() if "." not in key}
-        fixed = {**options.given(), "progress": progress, **study.parameters}
+
+class _Run:
+    """A run of a study in its folder: what it was started with, and what of it is done."""
+
+    def __init__(
+        self,
+        study: Study,
+        program: Callable[..., None],
+        folder: Path,
+        progress: bool | None,
+        client: Any,
+        note: Callable[[str], object],
+    ) -> None:
+        self._study, self._program, self._folder = study, program, folder
+        self._progress, self._client, self._note = progress, client, note
+        self._record: dict[str, Any] = {}
+        self._resumed = False
+        self.paths: list[Path] = []
+
+    def begin(self, resume: bool) -> None:
+        """Start anew, or go on with what the folder holds if it is the same study."""
+        settings = {"sitesampler": __version__, **self._study.settings()}
+        self._resumed = resume
+        if resume:
+            _, self._record = read_state(self._folder / _RECORD)
+            if changed := difference(self._record["settings"], settings):
+                raise StudyError(
+                    f"{self._study.path} is not what the run in {self._folder} was started with: {changed}; undo that, "
+                    f"or leave out --resume to start anew"
+                )
+            return
+        if (self._folder / _CHECKPOINT).exists():
+            self._note(f"discarded the checkpoint of an earlier run in {self._folder}; --resume would have gone on")
+            shutil.rmtree(self._folder / _CHECKPOINT)
+        self._record = {
+            "settings": settings,
+            "text": self._study.text,
+            "seeds": {"sample": secrets.randbits(128), "simulate": secrets.randbits(128)},
+            "done": {},
+        }
+        write_state(self._folder / _RECORD, {}, self._record)
+
+    def has(self, name: str) -> bool:
+        """Return whether a file of the run is complete."""
+        return name in self._record["done"]
+
+    def done(self, name: str, variables: Sequence[str] = ()) -> None:
+        """Note that a file is complete, and in which order its variables were: a store has an order of its own."""
+        self._record["done"][name] = list(variables)
+        write_state(self._folder / _RECORD, {}, self._record)
+
+    def dataset(self, call: str, options: Options) -> xr.Dataset:
+        """Return what a call gives: from the folder if it is complete there, else from a run."""
+        path = self._folder / {"sample": "sample.zarr", "simulate": "simulation.zarr"}[call]
+        beside = [self._folder / _TRAJECTORIES] if options.given().get("keep") == "all" else []
+        self.paths += [path, *beside]
+        stored = self._stored(path, beside)
+        if stored is not None:
+            return stored
         try:
-            dataset = _over(partial(call, program, **fixed), axes)
+            dataset = _with_provenance(self._called(call, options), self._study)
         except SiteSamplerError as error:
-            if isinstance(error, InputError):  # a setting that only the call could judge
-                error.args = (f"{study.path}: {error}",)
+            if isinstance(error, InputError) and not isinstance(error, StorageError):  # a setting that the call judged
+                error.args = (f"{self._study.path}: {error}",)
             if error.partial is not None:
-                kept = publish(_with_provenance(error.partial, study), folder / "partial.zarr")
+                kept = publish(_with_provenance(error.partial, self._study), self._folder / "partial.zarr")
                 error.args = (f"{error}; what was done until then is in {kept}",)
             raise
-        dataset = _with_provenance(dataset, study)
-        paths.append(publish(dataset, folder / name))
+        if beside:
+            dataset = _with_few_trajectories(dataset)
+        publish(dataset, path)
+        self.done(path.name, [str(name) for name in dataset.data_vars])
         return dataset
 
-    sample = run(ss.sample, study.sample, "sample.zarr")
-    simulation = run(ss.simulate, study.simulate, "simulation.zarr") if study.simulate is not None else None
-
-    drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
-    if drawn is not None:
-        paths.append(save(drawn, folder / "figure.png"))
-    return StudyResult(sample, simulation, tuple(paths))
-
-
-def _over(call: Callable[..., xr.Dataset], axes: Mapping[str, tuple[Any, ...]]) -> xr.Dataset:
-    """Return the results of all combinations of the swept values, one dataset with a dimension for each.
-
-    Points whose runs go wrong hold NaN, and the attribute ``failed`` says why; if all do, the last error is raised.
-    """
-    import xarray as xr
-
-    if not axes:
-        return call()
-    names = list(axes)
-    failed: dict[str, str] = {}
-    numbered: set[Any] = set()
-    errors: list[SiteSamplerError] = []
-
-    def gather(point: dict[str, Any]) -> xr.Dataset | None:
-        if len(point) == len(names):
-            try:
-                found = call(**point)
-            except (InputError, ProgramError):  # these would go wrong at every point
-                raise
-            except SiteSamplerError as error:
-                errors.append(error)
-                failed[json.dumps(point)] = str(error)
-                return None
-            # Dimensions without coordinates (outliers) may differ in length: numbered, they are filled up with NaN.
-            bare = {dim: range(size) for dim, size in found.sizes.items() if dim not in found.coords}
-            numbered.update(bare)
-            return found.assign_coords(bare)
-        name = names[len(point)]
-        values, labels = axes[name], coordinate(axes[name])
-        parts = [gather({**point, name: value}) for value in values]
-        kept = [
-            part.expand_dims({name: [label]}) for part, label in zip(parts, labels, strict=True) if part is not None
-        ]
-        if not kept:
+    def _stored(self, path: Path, beside: Sequence[Path]) -> xr.Dataset | None:
+        """Return a dataset that is complete, after its verification and that of the stores that belong to it."""
+        if not self.has(path.name):
             return None
-        whole = xr.concat(kept, dim=name, join="outer", data_vars="all", coords="minimal", combine_attrs="override")
-        return whole.reindex({name: labels})
+        try:
+            for store in beside:
+                open_result(store).close()
+            return open_result(path)[self._record["done"][path.name]].load()
+        except StorageError as error:
+            self._note(f"{path.name} is computed again: {error}")
+            for name in (path.name, _FIGURE):
+                self._record["done"].pop(name, None)
+            return None
 
-    whole = gather({})
-    if whole is None:
-        raise errors[-1]
-    whole = whole.drop_vars(numbered)
-    parameters = json.loads(whole.attrs.get("parameters", "{}"))
-    for name in names:
-        parameters.pop(name, None)
-        whole.attrs.pop(name, None)
-    whole.attrs |= {"parameters": json.dumps(parameters), "sweep": json.dumps(axes), "failed": json.dumps(failed)}
-    return whole
+    def _called(self, call: str, options: Options) -> xr.Dataset:
+        import sitesampler as ss
+
+        function = getattr(ss, call)
+        keys = {key.removeprefix(f"{call}."): values for key, values in self._study.sweep.items()}
+        axes = {key: values for key, values in keys.items() if "." not in key}
+        fixed = {"seed": self._record["seeds"][call], **options.given(), **self._study.parameters}
+        fixed = {name: value for name, value in fixed.items() if name not in axes}
+        if call == "sample" and self._study.start_file is not None:
+            fixed["order_parameters"] = self._study.start_file
+        checkpoint = self._folder / _CHECKPOINT / call
+        if axes:
+            return run_sweep(
+                self._program,
+                axes,
+                call=function,
+                seed=fixed.pop("seed", None),
+                checkpoint=checkpoint,
+                resume=self._resumed,
+                client=self._client,
+                progress=self._progress,
+                note=self._note,
+                fixed=fixed,
+            )
+        if self._client is not None:
+            fixed["client"] = self._client
+        if fixed.get("keep") == "all":
+            fixed["export"] = self._folder / _TRAJECTORIES
+        if fixed.get("sweeps") is not None:
+            fixed |= {"checkpoint": checkpoint, "resume": self._resumed}
+        dataset: xr.Dataset = function(self._program, progress=self._progress, **fixed)
+        return dataset
+
+
+def _with_few_trajectories(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset with the first of its trajectories only, as many as a run keeps by default."""
+    paths = [values for name, values in dataset.data_vars.items() if str(name).startswith("trajectory_")]
+    sites = {dim for values in paths for dim in values.dims} - {"time", "layer", "input"}
+    return dataset.isel({dim: slice(_FEW) for dim in sites}).load()
 
 
 def _with_provenance(dataset: xr.Dataset, study: Study) -> xr.Dataset:

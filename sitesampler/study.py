@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import inspect
-import json
 import os
 import sys
 import tomllib
@@ -17,12 +16,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sitesampler.errors import InputError, did_you_mean, listing
-
-if TYPE_CHECKING:
-    pass
+from sitesampler.grid import checked_values
+from sitesampler.resuming import digest, plain
 
 Program = Callable[..., None]
 _Table = TypeVar("_Table", "Options", "SampleOptions", "SimulateOptions", "FigureOptions")
@@ -37,11 +35,19 @@ def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _number(value: object) -> bool:
+    return _whole(value) or isinstance(value, float)
+
+
 #: What a key holds, in words, and the check of it.
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "a positive integer": lambda value: _whole(value) and value > 0,
     "an integer that is not negative": lambda value: _whole(value) and value >= 0,
-    "a number between 0 and 1": lambda value: (_whole(value) or isinstance(value, float)) and 0 < value < 1,
+    'an integer that is not negative, or "all"': lambda value: value == "all" or (_whole(value) and value >= 0),
+    'a positive integer or "auto"': lambda value: value == "auto" or (_whole(value) and value > 0),
+    "a number between 0 and 1": lambda value: _number(value) and 0 < value < 1,
+    "a number from 0 to below 1": lambda value: _number(value) and 0 <= value < 1,
+    "a positive number": lambda value: _number(value) and value > 0,
     'either "float64" or "float32"': lambda value: value in ("float64", "float32"),
     "true or false": lambda value: isinstance(value, bool),
     "a string": lambda value: isinstance(value, str),
@@ -59,7 +65,6 @@ class Options:
 
     replicas: int | None = _key("a positive integer")
     seed: int | None = _key("an integer that is not negative")
-    keep: int | None = _key("an integer that is not negative")
     every: int | None = _key("a positive integer")
     tolerance: float | None = _key("a number between 0 and 1")
     dtype: str | None = _key('either "float64" or "float32"')
@@ -71,9 +76,20 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions(Options):
-    """The table ``[sample]``: options of `sitesampler.sample`."""
+    """The table ``[sample]``: options of `sitesampler.sample`.
+
+    ``keep = "all"`` puts all trajectories into ``trajectories.zarr`` of the output folder, and
+    ``order_parameters`` may be the path of a stored result, relative to the study file.
+    """
 
     population: int | None = _key("a positive integer")
+    keep: int | str | None = _key('an integer that is not negative, or "all"')
+    sweeps: int | str | None = _key('a positive integer or "auto"')
+    chunk: int | None = _key("a positive integer")
+    damping: float | None = _key("a number from 0 to below 1")
+    until: float | None = _key("a positive number")
+    order_parameters: str | None = _key("a string")
+    keep_going: bool | None = _key("true or false")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +97,7 @@ class SimulateOptions(Options):
     """The table ``[simulate]``: options of `sitesampler.simulate`."""
 
     size: int | None = _key("a positive integer")
+    keep: int | None = _key("an integer that is not negative")
     matrix: bool | None = _key("true or false")
 
 
@@ -137,6 +154,35 @@ class Study:
     def name(self) -> str:
         """Name of the study: that of its file without the ending."""
         return self.path.stem
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the study says, as plain values by key, and a digest of the file of its program."""
+        figure = {name: value for name, value in dataclasses.asdict(self.figure).items() if value is not None}
+        simulate = {"wanted": True, **self.simulate.given()} if self.simulate is not None else {}
+        found: dict[str, Any] = {"title": self.title, "program": self.program}
+        for table, values in (
+            ("parameters", self.parameters),
+            ("sweep", self.sweep),
+            ("sample", self.sample.given()),
+            ("simulate", simulate),
+            ("figure", figure),
+        ):
+            found |= {f"{table}.{name}": plain(value) for name, value in values.items()}
+        if (source := self.program_file) is not None:
+            found[f"the source of {source.name}"] = digest(source.read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def start_file(self) -> Path | None:
+        """The result that the sweeps start from, if they do not march or start cold."""
+        start = self.sample.order_parameters
+        return None if start in (None, "march", "cold") else self.path.parent / str(start)
+
+    @property
+    def program_file(self) -> Path | None:
+        """The file of the program, if that is not a model."""
+        file, colon, _ = self.program.rpartition(":")
+        return self.path.parent / file if colon else None
 
 
 # ----------------------------------------------------------------------------------------------------------- reading
@@ -204,7 +250,7 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
         figure=_table(FigureOptions, tables.get("figure", {}), "figure", where),
         text=text,
         overrides=overrides,
-        sweep=_sweep(tables.get("sweep", {}), tables.get("parameters", {}), where),
+        sweep=_sweep(tables, where),
     )
 
 
@@ -245,41 +291,24 @@ def _table(options: type[_Table], given: Mapping[str, Any], table: str, where: C
     return options(**given)
 
 
-def _sweep(
-    given: Mapping[str, Any], fixed: Mapping[str, Any], where: Callable[[str], str]
-) -> dict[str, tuple[Any, ...]]:
+def _sweep(tables: Mapping[str, Any], where: Callable[[str], str]) -> dict[str, tuple[Any, ...]]:
     """Return what a study sweeps: parameters under their names, options under ``sample.`` and ``simulate.``."""
     axes: dict[str, tuple[Any, ...]] = {}
     calls: dict[str, type[Options]] = {"sample": SampleOptions, "simulate": SimulateOptions}
-    for name, values in given.items():
+    for name, values in tables.get("sweep", {}).items():
         inside = values if name in calls and isinstance(values, dict) else {"": values}
         for option, listed in inside.items():
             key = f"{name}.{option}" if option else name
             label = where(f"sweep.{key}")
-            if not isinstance(listed, list) or not listed:
-                raise StudyError(f"{label} must be a list of values, got {listed!r}")
-            if len(set(coordinate(listed))) < len(listed):
-                raise StudyError(f"{label} names a value twice: {listed!r}")
-            if key in fixed:
+            try:
+                axes[key] = checked_values(label, listed)
+            except InputError as error:
+                raise StudyError(str(error)) from None
+            if key in tables.get("parameters", {}):
                 raise StudyError(f"{label} is fixed in [parameters] as well")
             for value in listed if option else ():
                 _table(calls[name], {option: value}, f"sweep.{name}", where)
-            axes[key] = tuple(listed)
     return axes
-
-
-def coordinate(values: Iterable[Any]) -> list[Any]:
-    """Return the coordinate of swept values: themselves where all are numbers, else their text.
-
-    Examples
-    --------
-    >>> coordinate([0.5, 1]), coordinate(["tanh", 0.5, [1, 2]])
-    ([0.5, 1], ['tanh', '0.5', '[1, 2]'])
-    """
-    values = list(values)
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
-        return values
-    return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
 # ----------------------------------------------------------------------------------------------------------- program

@@ -11,8 +11,9 @@ import xarray as xr
 from made_up import made_up_result
 
 from sitesampler import models
-from sitesampler.cli import headlines, main
-from sitesampler.errors import NotFinite
+from sitesampler.cli import consistency, headlines, main
+from sitesampler.errors import DiskFull, NotFinite, OutOfMemory, StorageError
+from sitesampler.workers import SchedulerLost
 
 STUDY = str(Path(__file__).parents[1] / "studies" / "random_rnn.toml")
 SMALL = {
@@ -100,6 +101,10 @@ def test_a_mistake_ends_with_one_sentence(words: list[str], sentence: str, capsy
     ("error", "code", "sentence"),
     [
         (NotFinite("h is not finite at time 3"), 1, "h is not finite at time 3"),
+        (DiskFull("no room for sample.zarr"), 1, "no room for sample.zarr"),
+        (SchedulerLost("the scheduler is lost"), 1, "the scheduler is lost"),
+        (OutOfMemory("it needs 3 GiB"), 2, "it needs 3 GiB"),
+        (StorageError("the checkpoint is damaged"), 2, "the checkpoint is damaged"),
         (ZeroDivisionError("division by zero"), 1, "the run failed with ZeroDivisionError: division by zero"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
@@ -141,3 +146,39 @@ def test_headlines_are_last_values_with_errors_numbers_first() -> None:
         dataset[name] = "time", np.full(dataset.sizes["time"], last)
         dataset[f"{name}_stderr"] = "time", np.full(dataset.sizes["time"], stderr)
     assert headlines(dataset, count=9) == ["loss(5) = 1230 ± 250", "energy(5) = -0.5", "C_h(5, 5) = 2.000 ± 0.010"]
+
+
+@pytest.mark.parametrize(
+    ("residual", "converged", "sentence"),
+    [
+        (1.13, 1, "self-consistent within its Monte Carlo error (residual 1.1 after 6 iterations)"),
+        (8.0, 1, "self-consistent to the tolerance asked for only (residual 8 after 6 iterations; about 1 when"),
+        (8.0, 0, "not self-consistent yet (residual 8 after 6 iterations; about 1 when nothing but chance is left)"),
+    ],
+)
+def test_self_consistency_is_judged_in_units_of_its_error(residual: float, converged: int, sentence: str) -> None:
+    found = {"self_consistency_residual": residual, "iterations": 6, "converged": converged}
+    (line,) = consistency(xr.Dataset(attrs=found))
+    assert line.startswith(sentence)
+
+
+def test_the_self_consistency_of_a_sweep_is_that_of_its_worst_point() -> None:
+    points = {"self_consistency_residual": ("g", [1.0, np.nan, 4.0]), "iterations": ("g", [3, np.nan, 6])}
+    (line,) = consistency(xr.Dataset(points, attrs={"converged": 0}))
+    assert line.startswith("not self-consistent yet (largest residual 4 after 6 iterations;")
+    assert consistency(made_up_result()) == []
+
+
+def test_a_run_with_sweeps_says_how_self_consistent_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = {**SMALL, "parameters.duration": 0.5, "sample.population": 64, "sample.sweeps": 2, "sample.chunk": 32}
+    assert main(["run", STUDY, "--no-progress", "--output", str(tmp_path), *settings(small)]) == 0
+    printed = capsys.readouterr()
+    assert re.search(r"^sampler, N = infinity: .*self-consistent.* \(residual .* after 2 iterations", printed.out, re.M)
+    assert printed.err == "" and not (tmp_path / "checkpoint").exists()
+
+
+def test_options_that_only_make_sense_together_are_refused_with_the_name_of_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", STUDY, "--output", str(tmp_path), *settings({**SMALL, "sample.chunk": 32})]) == 2
+    assert 'random_rnn.toml: chunk says how a population is swept; add sweeps="auto"' in refusal(capsys)

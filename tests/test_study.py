@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import sitesampler as ss
-from sitesampler.errors import NotFinite
+from sitesampler.errors import InputError, NotFinite
 from sitesampler.running import run_study
 from sitesampler.study import StudyError, load_program, read_study
 
@@ -26,6 +26,9 @@ seed = 0
 size = 300
 matrix = false
 """
+
+#: What a run of it leaves.
+FILES = ["figure.png", "sample.zarr", "simulation.zarr", "study.npz"]
 
 
 @pytest.fixture
@@ -150,12 +153,61 @@ def test_a_program_that_is_not_there_is_named(
 def test_a_study_calls_sample_and_simulate_with_its_options(
     study_file: Callable[[str], Path], tmp_path: Path, calls: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    run_study(read_study(study_file(WHOLE)), tmp_path / "out", progress=False)
+    run_study(read_study(study_file(WHOLE), ["simulate.seed=4"]), tmp_path / "out", progress=False)
     parameters = {"g": 0.5, "phi": "relu", "progress": False}
     assert calls == [
         ("sample", "random_rnn", {"population": 2_000, "replicas": 8, "seed": 0, **parameters}),
-        ("simulate", "random_rnn", {"size": 300, "replicas": 8, "matrix": False, **parameters}),
+        ("simulate", "random_rnn", {"size": 300, "replicas": 8, "matrix": False, "seed": 4, **parameters}),
     ]
+
+
+def test_a_study_hands_what_belongs_to_its_folder_to_sample(
+    study_file: Callable[[str], Path], tmp_path: Path, calls: list[tuple[str, str, dict[str, Any]]]
+) -> None:
+    settings = ["sample.sweeps='auto'", "sample.chunk=500", "sample.damping=0", "sample.until=0.1", "sample.keep='all'"]
+    file = study_file(WHOLE)
+    xr.Dataset().to_zarr(file.parent / "before.zarr", zarr_format=2)
+    settings += ["sample.order_parameters='before.zarr'", "sample.keep_going=true"]
+    run_study(read_study(file, settings), tmp_path / "out")
+    (_, _, options), _ = calls
+    given = {name: options[name] for name in ("sweeps", "chunk", "damping", "until", "keep", "keep_going")}
+    assert given == {"sweeps": "auto", "chunk": 500, "damping": 0, "until": 0.1, "keep": "all", "keep_going": True}
+    assert options["order_parameters"] == file.parent / "before.zarr"  # relative to the study file
+    assert options["export"] == tmp_path / "out" / "trajectories.zarr"
+    assert (options["checkpoint"], options["resume"]) == (tmp_path / "out" / "checkpoint" / "sample", False)
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("sample.sweeps='many'", "--set sample.sweeps must be a positive integer or \"auto\", got 'many'"),
+        ("sample.damping=1", "--set sample.damping must be a number from 0 to below 1, got 1"),
+        ("sample.until=0", "--set sample.until must be a positive number, got 0"),
+        ("sample.keep=-1", '--set sample.keep must be an integer that is not negative, or "all", got -1'),
+        ("simulate.keep='all'", "--set simulate.keep must be an integer that is not negative, got 'all'"),
+        (
+            "sample.order_parameters='warm'",
+            '--set sample.order_parameters must be "march", "cold" or a stored result, and there is no .*warm',
+        ),
+    ],
+)
+def test_a_mistake_in_the_options_of_sweeps_is_named(
+    study_file: Callable[[str], Path], tmp_path: Path, setting: str, sentence: str
+) -> None:
+    with pytest.raises(StudyError, match=f"^{sentence}"):
+        run_study(read_study(study_file(WHOLE), [setting]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_only_sample_can_refuse_is_said_with_the_name_of_the_file(
+    study_file: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise InputError("chunk is an option of sweeps; set sweeps as well")
+
+    monkeypatch.setattr("sitesampler.sample", refuse)
+    with pytest.raises(InputError, match=r"weak\.toml: chunk is an option of sweeps; set sweeps as well$"):
+        run_study(read_study(study_file(WHOLE), ["sample.chunk=10"]), tmp_path / "out")
 
 
 @pytest.mark.usefixtures("calls")
@@ -167,7 +219,7 @@ def test_a_study_leaves_datasets_and_figure_under_results(
     result = run_study(study)
     folder = Path("results") / "weak"
     assert result.paths == (folder / "sample.zarr", folder / "simulation.zarr", folder / "figure.png")
-    assert sorted(path.name for path in folder.iterdir()) == ["figure.png", "sample.zarr", "simulation.zarr"]
+    assert sorted(path.name for path in folder.iterdir()) == FILES
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with xr.open_zarr(folder / "sample.zarr") as stored:
@@ -182,7 +234,7 @@ def test_results_are_replaced_and_left_overs_swept(study_file: Callable[[str], P
     run_study(study, folder)
     (folder / ".sample.zarr.1.writing").mkdir()
     run_study(read_study(study.path, ["title='Second'"]), folder)
-    assert sorted(path.name for path in folder.iterdir()) == ["figure.png", "sample.zarr", "simulation.zarr"]
+    assert sorted(path.name for path in folder.iterdir()) == FILES
     with xr.open_zarr(folder / "sample.zarr") as stored:
         assert stored.attrs["title"] == "Second"
 
@@ -226,6 +278,7 @@ def test_a_sweep_is_read_with_its_options(study_file: Callable[[str], Path]) -> 
         ("[sweep]\ng = []", "weak.toml: sweep.g must be a list of values"),
         ("[sweep]\ng = [1, 1.0]", "weak.toml: sweep.g names a value twice"),
         ("[parameters]\ng = 1.0\n[sweep]\ng = [1, 2]", r"weak.toml: sweep.g is fixed in \[parameters\] as well"),
+        ("[sample]\nkeep = 'all'\n[sweep]\ng = [1, 2]", 'weak.toml: sample.keep: "all" is for one run; of the points'),
         ("[sweep]\nsimulate.size = [-1]", "weak.toml: sweep.simulate.size must be a positive integer, got -1"),
         ("[sweep]\nsimulate.sise = [1]", r"sweep.simulate.sise: unknown key \(did you mean 'size'\?\)"),
         ("[sweep]\nsize = [1]", "sweep.size is an option of the call: sweep it as sample.size or simulate.size"),
