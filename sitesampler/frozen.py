@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from sitesampler import kernels
 from sitesampler.errors import InputError
 from sitesampler.estimates import Coefficients, Estimates, Structure, kernel
-from sitesampler.history import History, Rows
+from sitesampler.history import History, Rows, gram, products
 from sitesampler.order import Averages, Fields, LiveOrderParameters
 
 _UNFIT = (
@@ -129,7 +128,7 @@ class WrittenOrderParameters(LiveOrderParameters):
         # Free of the basis: the vectors multiplied and the fields made of them, not what stands for them here.
         factors = [_padded(self._coefficients[self._number(fields)]) for fields, _ in bases]
         free = [factor.T @ table for factor, table in zip(factors, tables, strict=False)]
-        self._average(_gram(np.concatenate([*free, *others])))
+        self._average(gram(np.concatenate([*free, *others])))
         return tables
 
     def _average(self, found: Averages) -> Averages:
@@ -173,8 +172,7 @@ class UncoupledOrderParameters(WrittenOrderParameters):
 
     def _overlaps(self, factors: list[Averages]) -> list[Averages]:
         return [
-            _gram(self._vectors[i].rows) if i in self._vectors else factor.T @ factor
-            for i, factor in enumerate(factors)
+            gram(self._vectors[i].rows) if i in self._vectors else factor.T @ factor for i, factor in enumerate(factors)
         ]
 
 
@@ -235,7 +233,7 @@ class FrozenOrderParameters:
             if number >= len(self._frozen.basis):
                 raise InputError(_UNFIT.format("multiplies more matrices"))
             self._fields.append(fields)
-            self._vectors.append(fields.basis.alike())
+            self._vectors.append(fields.basis.alike(self._frozen.basis[number].shape[1]))
             self._rounding.append([])
         return number
 
@@ -307,7 +305,7 @@ class FrozenOrderParameters:
             free.append(self._vectors[number].rows if side == "basis" else factor.T @ fields.images.rows)
             triangles.append(factor[:, chosen])
             pivots.append(chosen)
-        frozen = self._average(_gram(np.concatenate([*free, *others])))
+        frozen = self._average(gram(np.concatenate([*free, *others])))
         values, vectors = np.linalg.eigh(frozen)
         coordinates = vectors * np.sqrt(np.maximum(values, 0.0) * len(values))
         tables = np.split(coordinates, np.cumsum([len(table) for table in (*free, *others)])[:-1])
@@ -337,10 +335,10 @@ class FrozenOrderParameters:
         if self._notes.structure() != self._frozen.structure:
             raise InputError(_UNFIT.format("ends earlier"))
         tables = [history.rows for history in self._vectors]
-        arrays = [_gram(rows) for rows in tables]
+        arrays = [gram(rows) for rows in tables]
         arrays += [np.concatenate([np.zeros(0), *parts]) for parts in self._rounding]
         for i, j in self._frozen.memory:
-            measured = _products(self._fields[j].images.rows, tables[i])
+            measured = products(self._fields[j].images.rows, tables[i])
             arrays.append(np.where(self._frozen.normals_known(i, j), measured, 0.0))
         arrays += self._averages
         return Tally(float(size), 1, arrays, np.zeros(len(arrays)))
@@ -350,17 +348,3 @@ def _padded(parts: list[Averages]) -> Averages:
     """Return coefficients of all vectors, (rank, n): those of earlier ones have fewer basis vectors."""
     rank = max([len(part) for part in parts], default=0)
     return np.concatenate([np.zeros((rank, 0)), *(np.pad(part, ((0, rank - len(part)), (0, 0))) for part in parts)], 1)
-
-
-def _products(left: Rows, right: Rows) -> Averages:
-    """Averages over sites of the products of all pairs of rows, in double precision, in fixed blocks of samples."""
-    size = left.shape[1]
-    total = np.zeros((len(left), len(right)))
-    for block in range(kernels.blocks(size)):
-        part = slice(block * kernels.BLOCK, (block + 1) * kernels.BLOCK)
-        total += left[:, part].astype(float) @ right[:, part].astype(float).T
-    return total / size
-
-
-def _gram(rows: Rows) -> Averages:
-    return _products(rows, rows)

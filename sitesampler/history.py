@@ -23,6 +23,23 @@ def mean_squares(rows: Rows) -> NDArray[np.float64]:
     return np.vecdot(rows, rows).astype(np.float64) / rows.shape[1]
 
 
+def products(left: Rows, right: Rows) -> NDArray[np.float64]:
+    """Return averages over sites of the products of all pairs of rows, in double precision, (k, l)."""
+    size = left.shape[1]
+    total = np.zeros((len(left), len(right)))
+    for block in range(kernels.blocks(size)):  # fixed blocks, as everywhere
+        part = slice(block * kernels.BLOCK, (block + 1) * kernels.BLOCK)
+        near = left[:, part].astype(np.float64, copy=False)
+        # For one and the same table BLAS computes half of the products.
+        total += near @ (near if right is left else right[:, part].astype(np.float64, copy=False)).T
+    return total / size
+
+
+def gram(rows: Rows) -> NDArray[np.float64]:
+    """Return averages over sites of the products of all pairs of rows, in double precision, (k, k)."""
+    return products(rows, rows)
+
+
 class History:
     """A growing table of vectors over the sites of one group.
 
@@ -64,9 +81,9 @@ class History:
     def __len__(self) -> int:
         return self._count
 
-    def alike(self) -> History:
+    def alike(self, capacity: int = 0) -> History:
         """Return an empty history over the same sites."""
-        return History(self.size, self._table.dtype, self.lanes, self.averaged)
+        return History(self.size, self._table.dtype, self.lanes, self.averaged, capacity)
 
     @property
     def rows(self) -> Rows:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler import kernels
-from sitesampler.history import History, Rows
+from sitesampler.history import History, Rows, gram
 from sitesampler.labels import Array, Position, Variable, check_order
 from sitesampler.responses import Probe
 
@@ -79,9 +79,9 @@ class VectorRecord:
             coords["layer"] = np.arange(1, layers + 1)
         # A run that ended inside a record may have kept some of its layers.
         tables = [history.rows[: count * k] for history in self.histories]
-        gram = np.stack([_gram(rows) for rows in tables]).reshape(layers, count, k, count, k)
-        dims, C = self._select((dim, dim + "_"), gram.transpose(0, 1, 3, 2, 4), 2)
-        scale = np.sqrt(np.abs(np.einsum("ltktk->ltk", gram)))
+        overlaps = np.stack([gram(rows) for rows in tables]).reshape(layers, count, k, count, k)
+        dims, C = self._select((dim, dim + "_"), overlaps.transpose(0, 1, 3, 2, 4), 2)
+        scale = np.sqrt(np.abs(np.einsum("ltktk->ltk", overlaps)))
         _, scales = self._select((dim, dim + "_"), np.einsum("ltk,lsm->ltskm", scale, scale), 2)
         both = {**coords, dim + "_": coordinate}
         out = {f"C_{name}": _variable(dims, C, both, floor * scales, f"two-time correlation of {name}")}
@@ -174,13 +174,3 @@ def _moments(rows: Rows) -> Array:
     moments = np.empty((len(rows), 4))
     kernels.moments(rows, moments)
     return moments
-
-
-def _gram(rows: Rows) -> Array:
-    """Averages over sites of the products of all pairs of rows, in fixed blocks of samples."""
-    size = rows.shape[1]
-    total = np.zeros((len(rows), len(rows)))
-    for block in range(kernels.blocks(size)):
-        part = rows[:, block * kernels.BLOCK : (block + 1) * kernels.BLOCK]
-        total += part @ part.T
-    return total / size
