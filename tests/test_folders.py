@@ -23,6 +23,14 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+def run(code: str, *arguments: object) -> str:
+    """Run code in a process of its own and return what it printed."""
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
     code = """
 import sys
