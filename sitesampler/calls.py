@@ -192,9 +192,10 @@ def _start(program: Program, start: Any) -> Any:
     return _order_parameters(start)
 
 
-def _order_parameters(result: xr.Dataset) -> Estimates:
+def _order_parameters(result: xr.Dataset) -> tuple[Estimates, ...]:
+    """Return the order parameters of each replica of a result."""
     variable = result["order_parameters"]
-    return unflattened(np.asarray(variable.values), variable.attrs["structure"])
+    return tuple(unflattened(values, variable.attrs["structure"]) for values in np.asarray(variable.values))
 
 
 def check_marching(**options: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,9 +158,9 @@ def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _result(start: Estimates) -> str:
+def _result(start: Sequence[Estimates]) -> str:
     """Return what an earlier result that an iteration starts from is known by."""
-    return "result " + hashlib.sha256(start.flat().tobytes()).hexdigest()[:16]
+    return "result " + hashlib.sha256(b"".join(estimates.flat().tobytes() for estimates in start)).hexdigest()[:16]
 
 
 def _sources(program: Any, parameters: Mapping[str, Any]) -> dict[str, str]:

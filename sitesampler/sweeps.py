@@ -10,6 +10,7 @@ numbers certifies the result.  What a chunk does is in ``chunks.py``, what is ke
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,7 +64,9 @@ class Plan:
     replicas : int
     iterations : int or "auto"
         Re-estimations of the order parameters before the last sweep.
-    start : "march", "cold" or Estimates
+    start : "march", "cold" or sequence of Estimates
+        The latter are those of independent replicas: each replica starts from one of its own, as far as there are as
+        many, so that what is wrong with them is in the scatter between replicas and not in all of them alike.
     damping : float
         Share of the old order parameters that an iteration keeps while they still move.
     until : float
@@ -76,7 +79,7 @@ class Plan:
     chunk: int
     replicas: int
     iterations: int | Literal["auto"]
-    start: Literal["march", "cold"] | Estimates
+    start: Literal["march", "cold"] | Sequence[Estimates]
     damping: float = 0.0
     until: float = 0.0
     keep_going: bool = False
@@ -159,8 +162,10 @@ class Sweeps:
             If a march diverges.
         """
         replicas = self.plan.replicas
-        if isinstance(self.plan.start, Estimates):
-            return State([self.plan.start] * replicas, errors=[0.0] * replicas)
+        if not isinstance(self.plan.start, str):
+            given = list(self.plan.start)
+            error = _scatter_between(given) if len(given) > 1 else 0.0
+            return State([given[replica % len(given)] for replica in range(replicas)], errors=[error] * replicas)
         # A second one, if need be, for the scatter between them.
         marches = max(replicas, 2)
         self.progress.begin(marches, self.task.plan.steps, f"{self.plan.start} start")
@@ -286,14 +291,13 @@ class Sweeps:
             facts["failed_chunks"] = state.failures
         task = replace(self.task, size=self.plan.population)
         dataset = combine(variables, attributes_of(task, self.plan.replicas, facts))
-        mean = mean_of(state.estimates)
         dataset["order_parameters"] = xr.DataArray(
-            mean.flat(),
-            dims="order_parameter",
+            np.stack([estimates.flat() for estimates in state.estimates]),
+            dims=("replica", "order_parameter"),
             attrs={
                 "long_name": "order parameters of the last sweep, for a later one to start from",
                 "units": "1",
-                "structure": mean.description(),
+                "structure": state.estimates[0].description(),
             },
         )
         if state.changes:

@@ -1,11 +1,13 @@
 """What a newcomer relies on: the README's commands, the lists of dependencies, a command line that starts at once."""
 
+import importlib
 import re
 import runpy
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -44,7 +46,7 @@ def test_each_readme_command_is_one_line_that_installs_first() -> None:
 
 
 def test_the_readmes_own_model_runs_and_both_worlds_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = blocks("python")
+    code, _ = blocks("python")
     assert len(code.strip().splitlines()) <= 15
     script = tmp_path / "own_model.py"
     script.write_text(code, encoding="utf-8")
@@ -52,6 +54,15 @@ def test_the_readmes_own_model_runs_and_both_worlds_agree(tmp_path: Path, capsys
     deviation, words = capsys.readouterr().out.split(maxsplit=1)
     assert words.strip() == "standard errors apart"
     assert abs(float(deviation)) < 5
+
+
+def test_the_readmes_large_population_is_self_consistent_when_it_is_smaller() -> None:
+    _, code = blocks("python")
+    smaller = code.replace("population=200_000", "population=2_000, seed=0").replace("duration=20.0", "duration=4.0")
+    assert smaller.count("2_000") == smaller.count("4.0") == 1
+    names: dict[str, Any] = {"ss": importlib.import_module("sitesampler")}
+    exec(smaller, names)
+    assert 0.3 < names["big"].attrs["self_consistency_residual"] < 3
 
 
 def test_the_readme_lists_every_model() -> None:

@@ -1,0 +1,43 @@
+"""What tests of sweeps share: tasks and chunks by hand, a program that diverges, and what the same bits are."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sitesampler.calls import prepare
+from sitesampler.chunks import ChunkOutcome, Iteration, Start, run_chunk, run_start
+from sitesampler.estimates import Estimates, factorised
+from sitesampler.replicas import Task
+
+
+def silent(_: int) -> None:
+    """Report progress to nobody."""
+
+
+def task_of(program: Any, size: int, tolerance: float = 1e-3, dtype: str = "float64", **parameters: Any) -> Task:
+    return prepare(program, parameters, True, size, True, 0, 0, 1, tolerance, dtype)
+
+
+def start_of(task: Task, replica: int = 0, coupled: bool = True) -> Estimates:
+    return run_start(Start(task, coupled), replica, silent)
+
+
+def chunk_of(task: Task, estimates: Estimates, number: int = 0, size: int | None = None) -> ChunkOutcome:
+    iteration = Iteration(task, [factorised(estimates, task.tolerance)], 0, True, None, 10 * task.size)
+    return run_chunk(iteration, 0, number, 0, size or task.size, silent)
+
+
+def exploding(net: Any, *, threshold: float = 3.5) -> None:
+    """Relax, but diverge for the few samples that are beyond a threshold."""
+    sites = net.sites()
+    J, h = net.coupling(sites, gain=0.5), sites.normal()
+    for t in net.clock(0.4, 0.1):
+        net.record(t, h=h)
+        h = np.where((h > threshold) & (t > 0.05), np.inf, h) + 0.1 * (J @ h)
+
+
+def identical(one: xr.Dataset, other: xr.Dataset) -> bool:
+    """Say whether two results have the same bits, and the same attributes."""
+    names = list(one.data_vars) == list(other.data_vars) and one.attrs == other.attrs
+    return names and all(one[name].values.tobytes() == other[name].values.tobytes() for name in one.variables)

@@ -1,0 +1,369 @@
+"""Sweeps as a user meets them: what is refused, what goes on when chunks diverge, and that the bits never differ."""
+
+import itertools
+import json
+import re
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from swept import exploding, identical, start_of, task_of
+
+import sitesampler as ss
+from sitesampler.errors import InputError, NotFinite, PopulationTooSmall
+from sitesampler.estimates import Estimates, Structure
+from sitesampler.frozen import Tally
+from sitesampler.progress import Progress
+from sitesampler.storage import publish
+from sitesampler.sweeps import NotConverged, Plan, State, Sweeps
+from sitesampler.workers import Workers
+
+RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
+SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "sweeps": 2, "progress": False}
+
+
+def swept(program: Any = ss.models.random_rnn, **changes: Any) -> xr.Dataset:
+    """Run a small sweep; it may stop before it has converged."""
+    options = {**SMALL, **(RNN if program is ss.models.random_rnn else {}), **changes}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConverged)
+        return ss.sample(program, **options)
+
+
+# ------------------------------------------------------------------------------------------------------ what is run
+@pytest.mark.parametrize("population", [4, 10, 101, 4096, 1_000_003])
+@pytest.mark.parametrize("chunk", [2, 3, 97, 1000])
+def test_chunks_cover_the_population_and_differ_by_one_sample_at_most(population: int, chunk: int) -> None:
+    chunks = Plan(population, chunk, 1, "auto", "march").chunks()
+    assert [number for number, _, _ in chunks] == list(range(len(chunks)))
+    assert [first for _, first, _ in chunks] == [0, *itertools.accumulate(size for _, _, size in chunks)][:-1]
+    sizes = [size for _, _, size in chunks]
+    assert sum(sizes) == population and max(sizes) <= chunk and max(sizes) - min(sizes) <= 1
+
+
+def test_a_population_one_above_whole_chunks_has_no_tiny_chunk() -> None:
+    """A last chunk of one sample could not be matched to anything."""
+    assert swept(population=301, chunk=100).attrs["population"] == 301
+
+
+def test_the_result_says_how_it_was_swept() -> None:
+    ds = swept()
+    told = {"population": 400, "chunk": 100, "replicas": 2, "iterations": 2, "start": "march", "tolerance": 1e-3}
+    assert {name: ds.attrs[name] for name in told} == told
+    assert ds.change.sizes == {"iteration": 2} and ds.iteration.values.tolist() == [1, 2]
+    assert ds.order_parameters.attrs["long_name"] and ds.change.attrs["units"] == "1"
+    assert ds.order_parameters.dims == ("replica", "order_parameter") and ds.order_parameters.sizes["replica"] == 2
+    march = ss.sample(ss.models.random_rnn, population=100, replicas=2, seed=1, **RNN)
+    assert set(ds.data_vars) - set(march.data_vars) == {"change", "order_parameters"}
+    assert set(march.data_vars) <= set(ds.data_vars) and ds.trajectory_h.sizes["site"] == 16
+
+
+@pytest.mark.parametrize("sweeps", [1, 3])
+def test_a_number_of_sweeps_is_a_number_of_iterations(sweeps: int) -> None:
+    assert swept(sweeps=sweeps).change.sizes["iteration"] == sweeps
+
+
+def test_one_time_in_every_few_is_recorded_and_the_sweep_is_the_same() -> None:
+    all_times, few = swept(duration=2.0), swept(duration=2.0, every=5)
+    assert few.time.values.tolist() == all_times.time.values[::5].tolist()
+    np.testing.assert_array_equal(few.C_h.values, all_times.C_h.values[::5, ::5])
+    np.testing.assert_array_equal(few.order_parameters.values, all_times.order_parameters.values)
+
+
+def test_programs_without_couplings_or_with_worthless_ones_are_swept_too() -> None:
+    """Nothing to iterate: done after one sweep, with a change of zero."""
+
+    def uncoupled(net: Any, *, gain: float | None = None) -> None:
+        sites = net.sites()
+        h = sites.normal()
+        for n in net.steps(3):
+            net.record(n, h=h)
+            h = np.tanh(h) + (0.0 if gain is None else net.coupling(sites, gain=gain) @ h)
+
+    for gain in (None, 0.0):
+        ds = swept(uncoupled, sweeps="auto", gain=gain)
+        assert ds.change.values.tolist() == [0.0] and ds.attrs["converged"] == 1
+        assert ds.attrs["self_consistency_residual"] == 0.0 and ds.C_h.values[0, 0] == pytest.approx(1.0)
+        assert swept(uncoupled, sweeps=1, gain=gain, order_parameters=ds).C_h.values[0, 0] == pytest.approx(1.0)
+
+
+def test_single_precision_is_swept_down_to_its_rounding() -> None:
+    """A tolerance below the rounding of the vectors must not make a basis of it."""
+    double = swept(ss.models.goe_flow, dt=0.1, duration=1.0, sweeps=3)
+    for tolerance in (1e-3, 1e-9):
+        single = swept(ss.models.goe_flow, dt=0.1, duration=1.0, sweeps=3, dtype="float32", tolerance=tolerance)
+        np.testing.assert_allclose(single.C_h.values, double.C_h.values, rtol=2e-4)
+        assert single.trajectory_h.dtype == np.float32
+
+
+# ------------------------------------------------------------------------------------------------------ convergence
+def test_one_sweep_from_a_cold_start_is_not_enough_and_says_so() -> None:
+    with pytest.warns(
+        NotConverged, match=r"random_rnn still changed by .* times its Monte Carlo error in the last of 1"
+    ):
+        ds = ss.sample(ss.models.random_rnn, **{**SMALL, **RNN, "population": 4000, "chunk": 500, "sweeps": 1},
+                       order_parameters="cold")  # fmt: skip
+    assert ds.attrs["converged"] == 0 and ds.attrs["self_consistency_residual"] > 5
+
+
+def test_the_change_falls_from_iteration_to_iteration_until_it_is_chance() -> None:
+    ds = swept(population=4000, chunk=500, sweeps="auto", order_parameters="cold")
+    first, second, *_ = ds.change.values
+    assert first > 50 and second < first / 2 and ds.change.values[-1] <= 1.5
+    assert ds.attrs["converged"] == 1 and 0.2 < ds.attrs["self_consistency_residual"] < 2
+
+
+def test_damping_keeps_the_given_share_of_the_old_order_parameters() -> None:
+    options: dict[str, Any] = {"sweeps": 1, "order_parameters": "cold", "population": 4000, "chunk": 1000}
+    plain, damped, more = (swept(damping=damping, **options).order_parameters.values for damping in (0, 0.5, 0.75))
+    cold = 2 * damped - plain
+    np.testing.assert_allclose(more, 0.75 * cold + 0.25 * plain, rtol=0, atol=1e-12)
+    # What is left of h(0) ~ N(0, 1) without couplings.
+    overlaps = cold[0][:36].reshape(6, 6)
+    decayed = np.tanh(0.8 ** np.arange(6) * np.random.default_rng(0).standard_normal((100_000, 1)))
+    np.testing.assert_allclose(overlaps, decayed.T @ decayed / 100_000, rtol=0, atol=0.02)
+
+
+def test_a_damped_iteration_takes_longer_and_arrives() -> None:
+    options: dict[str, Any] = {"sweeps": "auto", "order_parameters": "cold", "population": 2000, "chunk": 500}
+    plain, slow = swept(**options), swept(damping=0.5, **options)
+    assert slow.attrs["iterations"] > plain.attrs["iterations"] and slow.attrs["converged"] == 1
+
+
+def test_until_ends_the_iteration_where_a_relative_change_is_small_enough() -> None:
+    strict = swept(population=4000, chunk=500, sweeps="auto", order_parameters="cold")
+    loose = swept(population=4000, chunk=500, sweeps="auto", order_parameters="cold", until=0.3)
+    assert loose.attrs["iterations"] < strict.attrs["iterations"]
+    assert loose.change.values[-1] == 0.0 and loose.attrs["converged"] == 1
+
+
+def test_an_iteration_that_stays_above_its_error_but_falls_no_further_is_averaged() -> None:
+    nothing = Estimates(Structure([], {}, [], []), [], [], {}, [])
+    moving = State([nothing], [90.0, 40.0, 12.0, 9.0])
+    assert not moving.settled
+    assert State([nothing], [90.0, 6.0, 6.1, 5.9, 6.0]).settled
+    assert State([nothing], [90.0, 1.9]).settled and not State([nothing], [90.0, 2.1]).settled
+
+
+# -------------------------------------------------------------------------------------- from an earlier result
+def test_a_result_is_a_start_whether_in_memory_or_stored(tmp_path: Path) -> None:
+    first = swept(g=1.2, sweeps="auto")
+    publish(first, tmp_path / "first.nc")
+    one = swept(order_parameters=first)
+    two = swept(order_parameters=tmp_path / "first.nc")
+    three = swept(order_parameters=str(tmp_path / "first.nc"))
+    assert one.attrs["start"] == "an earlier result"
+    assert identical(one, two) and identical(one, three)
+
+
+def test_each_replica_starts_from_one_of_its_own_as_far_as_there_are_as_many() -> None:
+    """Else what is wrong with the start would be the same in all of them, and in no error."""
+    task = task_of(ss.models.random_rnn, 100, **RNN)
+    first, second = (start_of(task, replica) for replica in range(2))
+    progress = Progress("", tasks=1, steps=1, show=False)
+    for replicas, expected in ((1, [first]), (2, [first, second]), (3, [first, second, first])):
+        plan = Plan(400, 100, replicas, "auto", (first, second))
+        assert Sweeps(task, plan, Workers(), progress).begin().estimates == expected
+
+
+def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) -> None:
+    first = swept()
+    march = ss.sample(ss.models.random_rnn, population=100, replicas=2, seed=1, **RNN)
+    for start, changes, sentence in (
+        (first, {"duration": 2.0}, "do not fit this program: it multiplies a matrix more often"),
+        (first, {"duration": 0.6}, "do not fit this program: it ends earlier"),
+        (march, {}, "the result to start from holds no order parameters; only those of sample with sweeps do"),
+        (first.assign_attrs(program="other"), {}, "is one of other, and the program is random_rnn"),
+        ("warm", {}, 'order_parameters must be "march", "cold", or a result .* warm|warm does not exist|no result'),
+        (3, {}, 'order_parameters must be "march", "cold", or a result of sample with sweeps, not 3'),
+        (tmp_path / "none.nc", {}, "none.nc"),
+    ):
+        with pytest.raises(InputError, match=sentence) as caught:
+            swept(order_parameters=start, **changes)
+        assert "\n" not in str(caught.value)
+
+
+# ---------------------------------------------------------------------------------------------- what is refused
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"sweeps": None}, r'chunk says how a population is swept; add sweeps="auto"'),
+        ({"sweeps": None, "chunk": None, "damping": 0.5}, r'damping says how a population is swept; add sweeps="auto"'),
+        ({"sweeps": None, "chunk": None, "until": 0.1}, r"until says how a population is swept"),
+        ({"sweeps": None, "chunk": None, "keep_going": True}, r"keep_going says how a population is swept"),
+        (
+            {"sweeps": None, "chunk": None, "order_parameters": "cold"},
+            r"order_parameters says how a population is swept",
+        ),
+        ({"sweeps": None, "chunk": None, "checkpoint": "folder"}, r"checkpoint says how a population is swept"),
+        ({"sweeps": "fast"}, r"sweeps must be \"auto\" or a number of iterations, not 'fast'"),
+        ({"sweeps": 0}, r"sweeps must be an integer of at least 1, not 0"),
+        ({"sweeps": True}, r"sweeps must be an integer of at least 1, not True"),
+        ({"sweeps": 1.5}, r"sweeps must be an integer of at least 1, not 1.5"),
+        ({"chunk": 201}, r"a population of 400 makes no two chunks of 201.* use a chunk of at most 200"),
+        ({"chunk": 0}, r"chunk must be an integer of at least 2, not 0"),
+        ({"chunk": 1e3}, r"chunk must be an integer of at least 2, not 1000.0"),
+        ({"population": 3, "chunk": 2}, r"population must be an integer of at least 4, not 3"),
+        ({"damping": 1}, r"damping is the share of the old order parameters, from 0 to below 1, not 1"),
+        ({"damping": -0.1}, r"damping is the share .* not -0.1"),
+        ({"damping": "half"}, r"damping is the share .* not 'half'"),
+        ({"damping": float("nan")}, r"damping is the share .* not nan"),
+        ({"until": 2}, r"until is a relative change of the order parameters between 0 and 1, not 2"),
+        ({"until": 0}, r"until is a relative change .* not 0"),
+        ({"keep": "some"}, r"keep must be a number of trajectories or \"all\", not 'some'"),
+        ({"keep": "all"}, r'keep="all" and export="trajectories.zarr", where they go, belong together; give both'),
+        ({"export": "x.zarr"}, r'keep="all" and export="trajectories.zarr", where they go, belong together'),
+        ({"export": 3, "keep": "all"}, r"export must be a path, not 3"),
+        ({"checkpoint": 3}, r"checkpoint must be a path, not 3"),
+        ({"resume": True}, r"resume goes on from a checkpoint; say in which folder that is, with checkpoint="),
+        ({"resume": "yes"}, r"resume must be True or False, not 'yes'"),
+        ({"keep_going": "yes"}, r"keep_going must be True or False, not 'yes'"),
+        ({"order_parameters": "lukewarm"}, r"lukewarm"),
+        ({"order_parameters": None}, r'order_parameters must be "march", "cold", or a result of sample .*, not None'),
+        ({"replicas": 0}, r"replicas must be an integer of at least 1, not 0"),
+        ({"client": "tcp://127.0.0.1:8786"}, r"client must be a dask.distributed.Client, not 'tcp://127"),
+    ],
+)
+def test_bad_options_are_refused_with_one_sentence_before_any_work(
+    options: dict[str, Any], sentence: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
+    with pytest.raises(InputError, match=sentence) as caught:
+        ss.sample(ss.models.random_rnn, **{**SMALL, **RNN, **options})
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_chunk_too_small_for_the_draws_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
+    with pytest.raises(PopulationTooSmall, match="a chunk of 5 samples is too small: the program draws 12 vectors"):
+        swept(ss.models.spherical_pspin, chunk=5, dt=0.1, duration=1.0)
+
+
+# ------------------------------------------------------------------------------------------- chunks that diverge
+def test_a_chunk_that_diverges_is_named_by_replica_chunk_sample_and_time() -> None:
+    """The sample counts from the first of the replica's population."""
+    few: dict[str, Any] = {"population": 2000, "chunk": 500, "replicas": 1, "sweeps": 1, "seed": 3}
+    start = swept(exploding, threshold=99.0, **few)
+    assert "failed_chunks" not in start.attrs
+    with pytest.raises(NotFinite) as caught:
+        swept(exploding, threshold=3.3, order_parameters=start, **few)
+    said = str(caught.value)
+    assert said.startswith("exploding, iteration 1, replica 0, chunk ") and "\n" not in said
+    chunk, sample = (int(said.split(word)[1].split(",")[0].split(":")[0]) for word in ("chunk ", "sample "))
+    assert 500 * chunk <= sample < 500 * (chunk + 1) and re.search(r": at time 0\.[234], in exploding, line", said)
+    assert caught.value.partial is None
+
+
+def test_the_rest_goes_on_if_the_user_wants_it_to() -> None:
+    few: dict[str, Any] = {"population": 4000, "chunk": 500, "replicas": 2, "sweeps": 2, "seed": 3}
+    whole = swept(exploding, threshold=99.0, **few)
+    ds = swept(exploding, threshold=3.3, order_parameters=whole, keep_going=True, **few)
+    failed = json.loads(ds.attrs["failed_chunks"])
+    assert 0 < len(failed) < 48 and all("chunk " in sentence and "sample " in sentence for sentence in failed)
+    # Chunks that have lost none of their samples: what they average is biased by the missing largest ones.
+    assert np.all(np.isfinite(ds.C_h.values)) and ds.C_h.values == pytest.approx(whole.C_h.values, rel=0.05)
+
+
+def test_a_replica_of_which_no_chunk_is_left_ends_the_run() -> None:
+    with pytest.raises(NotFinite, match=r"exploding, iteration 1, replica 0, chunk 0, .*\(8 of 8 chunks\)"):
+        swept(exploding, threshold=1.0, order_parameters=swept(exploding, threshold=99.0), keep_going=True)
+
+
+def test_what_averaged_iterations_have_recorded_is_kept_when_a_later_chunk_diverges() -> None:
+    calls = []
+
+    def late(net: Any) -> None:
+        """Diverges in the fourth run of a chunk or more."""
+        sites = net.sites()
+        calls.append(0)
+        J, h = net.coupling(sites, gain=0.5), sites.normal()
+        for t in net.clock(0.4, 0.1):
+            net.record(t, h=h)
+            h = h + 0.1 * (J @ np.tanh(h)) + (np.inf if len(calls) > limit[0] and t > 0.2 else 0)
+
+    limit = [10**6]
+    swept(late, sweeps=6)
+    # Rehearsals and marches come first; then 8 chunks for each iteration.
+    limit[0] = len(calls) - 8
+    calls.clear()
+    with pytest.raises(NotFinite, match=r"late, last sweep") as caught:
+        swept(late, sweeps=6)
+    partial = caught.value.partial
+    assert partial.attrs["incomplete"] == str(caught.value)
+    assert np.all(np.isfinite(partial.C_h.values)) and partial.C_h.sizes == {"time": 5, "time_": 5}
+
+
+def test_a_march_that_diverges_is_told_from_a_chunk() -> None:
+    with pytest.raises(NotFinite, match=r"the march that replica \d starts from: at .*time 0.2"):
+        swept(exploding, threshold=1.0)
+
+
+# ---------------------------------------------------------------------------------------------------- the same bits
+def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cores(count: int) -> None:
+        monkeypatch.setattr("sitesampler.calls.os.sched_getaffinity", lambda _: set(range(count)))
+
+    runs = []
+    for count in (1, 2, 7):
+        cores(count)
+        runs.append(swept())
+    assert identical(runs[0], runs[1]) and identical(runs[0], runs[2])
+    assert not identical(runs[0], swept(seed=2))
+
+
+def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sitesampler import sweeps
+
+    plain, order = swept(), threading.Lock()
+    delays = iter(np.random.default_rng(0).uniform(0, 0.02, 1000))
+    run_chunk, seen = sweeps.run_chunk, []
+
+    def late(shared: Any, *arguments: Any, report: Any) -> Any:
+        with order:
+            delay = next(delays)
+        time.sleep(delay)
+        outcome = run_chunk(shared, *arguments, report=report)
+        seen.append(arguments[:2])
+        return outcome
+
+    monkeypatch.setattr(sweeps, "run_chunk", late)
+    monkeypatch.setattr("sitesampler.calls.os.sched_getaffinity", lambda _: set(range(4)))
+    assert identical(plain, swept())
+    assert seen != sorted(seen)
+
+
+def test_chunks_draw_numbers_of_their_own_in_each_iteration_and_replica() -> None:
+    from sitesampler.chunks import Iteration, run_chunk
+    from sitesampler.estimates import factorised
+
+    task = task_of(exploding, 50, threshold=99.0)
+    frozen = [factorised(start_of(task), 1e-3)] * 2
+    first = set()
+    for number in range(2):
+        for replica in range(2):
+            for chunk in range(2):
+                iteration = Iteration(task, frozen, number, True, None, 100)
+                outcome = run_chunk(iteration, replica, chunk, 0, 50, lambda _: None)
+                first.add(outcome.variables["h_kurtosis"].values[0, 3])
+    assert len(first) == 8
+
+
+# ------------------------------------------------------------------------------------- scatter is not the error
+def test_the_change_is_measured_in_errors_of_the_mean_over_chunks(rng: np.random.Generator) -> None:
+    """For averages that do not move, whatever the chunks weigh: about one."""
+    from sitesampler.frozen import merged_tallies
+    from sitesampler.sweeps import _error
+
+    ratios = []
+    for _ in range(400):
+        parts = rng.standard_normal((10, 5, 5)) / 10
+        total = merged_tallies([Tally(100.0, 1, [part], np.zeros(1)) for part in parts])
+        ratios.append(np.linalg.norm(total.arrays[0]) / _error(total, total.scatter[0]))
+    assert np.sqrt(np.mean(np.square(ratios))) == pytest.approx(1.0, abs=0.05)
