@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import InputError, did_you_mean, listing, shown
-from sitesampler.estimates import Estimates, unflattened
+from sitesampler.estimates import unflattened
 from sitesampler.rehearsal import Program, rehearse
 from sitesampler.replicas import Task, name_of
 from sitesampler.storage import open_result
 from sitesampler.sweeps import Plan
 
 if TYPE_CHECKING:
-    import xarray as xr
+    pass
 
 _OPTIONS = (
     "population",
@@ -167,13 +167,13 @@ def sweep_plan(
         raise InputError(f"until is a relative change of the order parameters between 0 and 1, not {until!r}")
     if not isinstance(keep_going, bool):
         raise InputError(f"keep_going must be True or False, not {keep_going!r}")
+    begin = _start(program, start, replicas)
     return Plan(
-        int(population), int(chunk), int(replicas), sweeps, _start(program, start), float(damping), until or 0.0,
-        keep_going,
+        int(population), int(chunk), int(replicas), sweeps, begin, float(damping), until or 0.0, keep_going
     )  # fmt: skip
 
 
-def _start(program: Program, start: Any) -> Any:
+def _start(program: Program, start: Any, replicas: int) -> Any:
     """Return what an iteration starts from: a word, or the order parameters of an earlier result."""
     if isinstance(start, str) and start in ("march", "cold"):
         return start
@@ -189,13 +189,13 @@ def _start(program: Program, start: Any) -> Any:
     name = start.attrs.get("program")
     if name != name_of(program):
         raise InputError(f"the result to start from is one of {name}, and the program is {name_of(program)}")
-    return _order_parameters(start)
-
-
-def _order_parameters(result: xr.Dataset) -> tuple[Estimates, ...]:
-    """Return the order parameters of each replica of a result."""
-    variable = result["order_parameters"]
-    return tuple(unflattened(values, variable.attrs["structure"]) for values in np.asarray(variable.values))
+    variable = start["order_parameters"]
+    if len(variable) < replicas:
+        raise InputError(
+            f"the result to start from has {len(variable)} replicas, and {replicas} are asked for: each goes on from "
+            f"one of its own, or their errors would not be independent; use replicas={len(variable)}"
+        )
+    return tuple(unflattened(values, variable.attrs["structure"]) for values in variable.values[:replicas])
 
 
 def check_marching(**options: Any) -> None:

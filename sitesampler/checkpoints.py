@@ -7,8 +7,6 @@ with others is refused.  What a state means is in ``sweeps.py``.
 from __future__ import annotations
 
 import hashlib
-import inspect
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from sitesampler.errors import InputError
 from sitesampler.estimates import Estimates, unflattened
 from sitesampler.labels import Variable
 from sitesampler.replicas import Task, all_parameters, name_of
+from sitesampler.resuming import difference, plain, sources
 from sitesampler.storage import read_state, write_state
 from sitesampler.sweeps import Plan, Records, State
 
@@ -29,17 +28,15 @@ _NAME = "iteration.npz"
 
 def settings_of(task: Task, plan: Plan) -> dict[str, Any]:
     """Return everything that the numbers of a run depend on, as JSON holds it."""
-    start = plan.start if isinstance(plan.start, str) else _result(plan.start)
     parameters = all_parameters(task)
-    settings = {
+    return {
         "program": name_of(task.program),
-        "source": _sources(task.program, parameters),
-        "parameters": parameters,
+        **plain(parameters),
         "population": plan.population,
         "chunk": plan.chunk,
         "replicas": plan.replicas,
         "sweeps": plan.iterations,
-        "start": start,
+        "order_parameters": plan.start if isinstance(plan.start, str) else _result(plan.start),
         "damping": plan.damping,
         "until": plan.until,
         "keep_going": plan.keep_going,
@@ -48,8 +45,8 @@ def settings_of(task: Task, plan: Plan) -> dict[str, Any]:
         "every": task.every,
         "tolerance": task.tolerance,
         "dtype": task.dtype,
+        **sources(task.program, *parameters.values()),
     }
-    return json.loads(json.dumps(settings, default=_as_text))
 
 
 def save(folder: Path, settings: Mapping[str, Any], state: State) -> None:
@@ -104,9 +101,9 @@ def load(folder: Path, settings: Mapping[str, Any]) -> State | None:
     if not path.exists():
         return None
     arrays, facts = read_state(path)
-    if different := _differences(facts["settings"], settings):
+    if different := difference(facts["settings"], settings):
         raise InputError(
-            f"the checkpoint in {folder} was made by another run: {'; '.join(different)}; go back to those settings, "
+            f"the checkpoint in {folder} was made by another run: {different}; go back to those settings, "
             "or start anew in another folder"
         )
     return State(
@@ -141,42 +138,6 @@ def _records(arrays: Mapping[str, NDArray[Any]], replica: int, samples: float, l
     return samples, variables
 
 
-def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Say what differs, name by name."""
-    found = []
-    for name in dict.fromkeys([*was, *now]):
-        old: Any = was.get(name)
-        new: Any = now.get(name)
-        if name == "parameters":
-            found += _differences(old, new)
-        elif name == "source":
-            changed = [part for part in dict.fromkeys([*old, *new]) if old.get(part) != new.get(part)]
-            found += [f"the text of {part} was edited since" for part in changed]
-        elif (before := json.dumps(old)) != (after := json.dumps(new)):  # as text, where NaN equals NaN
-            short = max(len(before), len(after)) <= 60
-            found.append(f"{name} was {before} and is {after}" if short else f"{name} was another one")
-    return found
-
-
 def _result(start: Sequence[Estimates]) -> str:
     """Return what an earlier result that an iteration starts from is known by."""
     return "result " + hashlib.sha256(b"".join(estimates.flat().tobytes() for estimates in start)).hexdigest()[:16]
-
-
-def _sources(program: Any, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts of a program and of functions among its parameters, so that edited ones are noticed."""
-    functions = {name: value for name, value in parameters.items() if callable(value)}
-    return {name: text for name, value in {name_of(program): program, **functions}.items() if (text := _source(value))}
-
-
-def _source(function: Any) -> str:
-    try:
-        return inspect.getsource(inspect.unwrap(getattr(function, "func", function)))
-    except (OSError, TypeError):
-        return ""
-
-
-def _as_text(value: Any) -> Any:
-    if isinstance(value, (np.ndarray, np.generic)):
-        return value.tolist()
-    return getattr(value, "__name__", None) or repr(value)

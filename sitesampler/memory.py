@@ -81,6 +81,8 @@ def check_population(
 
     def total(size: int) -> int:
         one = _groups_bytes(plan, [size] * groups, dtype.itemsize, plan.sources > 0, True, True)
+        if word == "chunk":  # which keeps every vector that a matrix is multiplied with
+            one += (2 if plan.sources else 1) * sum(plan.products) * size * dtype.itemsize
         return at_once * (one + _tables_bytes(plan)) + replicas * _tables_bytes(plan) // 2
 
     _refuse(total, population, replicas, at_once, word)

@@ -76,7 +76,10 @@ class Recorder:
                     f"{program_line()}: {name!r} is recorded with the inner shape {shape}, where another run recorded "
                     f"{kind.shape}; it must have the same shape each time, whatever the number of sites"
                 )
-            if position.index % self.every or self.silent:
+            if position.index % self.every:
+                continue
+            if self.silent:
+                _check_finite(name, value, [groups[index] for index in kind.groups])
                 continue
             if self.rehearsing:
                 self.plan.times[name] = self.plan.times.get(name, 0) + 1
@@ -179,6 +182,13 @@ class Recorder:
         assert isinstance(record, VectorRecord)
         probes = [[probe for owner, probe in self._probes if owner == group.name] for group in groups]
         record.append(name, position, layers, probes)
+
+
+def _check_finite(name: str, value: Any, groups: list[Group]) -> None:
+    """Refuse site vectors that went wrong, where they are not kept: what saturates would hide it from products."""
+    for layer, group in zip(value if isinstance(value, list) else [value], groups, strict=False):
+        rows = group.net.as_rows(layer, group, f"the record {name!r}")
+        group.net.check_finite(rows, f"the recorded vector {name!r}")
 
 
 def _labelled(value: Any) -> tuple[tuple[str, ...], Array]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import json
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -44,7 +45,8 @@ def plain(value: Any) -> Any:
 def sources(*values: Any) -> dict[str, str]:
     """Return digests of the source texts of the functions among the values."""
     found = {}
-    for function in filter(inspect.isfunction, values):
+    functions = (inspect.unwrap(getattr(value, "func", value)) for value in values if callable(value))
+    for function in filter(inspect.isfunction, functions):
         try:
             found[f"the source of {function.__name__}"] = digest(inspect.getsource(function))
         except (OSError, TypeError):  # typed at a prompt
@@ -67,7 +69,8 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """
     words = []
     for name in dict.fromkeys([*before, *now]):
-        if name in before and name in now and before[name] == now[name]:
+        # As text, in which NaN is NaN.
+        if name in before and name in now and json.dumps(before[name]) == json.dumps(now[name]):
             continue
         old, new = (shown(table[name]) if name in table else "not set" for table in (before, now))
         hidden = old == new or name.startswith("the source of ")

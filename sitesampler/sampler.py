@@ -101,7 +101,7 @@ def sample(
         bias of order 1/chunk falls.
     order_parameters : "march", "cold", xarray.Dataset or path
         What sweeps start from: a march of one chunk for each replica, sites without couplings, or an earlier result of
-        this program with sweeps.
+        this program with sweeps and at least as many replicas, each of which goes on from one of its own.
     damping : float
         Share of the old order parameters that an iteration keeps while they still move.
     until : float, optional

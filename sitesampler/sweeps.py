@@ -65,8 +65,8 @@ class Plan:
     iterations : int or "auto"
         Re-estimations of the order parameters before the last sweep.
     start : "march", "cold" or sequence of Estimates
-        The latter are those of independent replicas: each replica starts from one of its own, as far as there are as
-        many, so that what is wrong with them is in the scatter between replicas and not in all of them alike.
+        The latter are those of independent replicas: each replica starts from one of its own, so that what is wrong
+        with them is in the scatter between replicas and not in all of them alike.
     damping : float
         Share of the old order parameters that an iteration keeps while they still move.
     until : float
@@ -165,7 +165,7 @@ class Sweeps:
         if not isinstance(self.plan.start, str):
             given = list(self.plan.start)
             error = _scatter_between(given) if len(given) > 1 else 0.0
-            return State([given[replica % len(given)] for replica in range(replicas)], errors=[error] * replicas)
+            return State(given, errors=[error] * replicas)
         # A second one, if need be, for the scatter between them.
         marches = max(replicas, 2)
         self.progress.begin(marches, self.task.plan.steps, f"{self.plan.start} start")
@@ -249,7 +249,8 @@ class Sweeps:
         groups = [[(replica, *chunk) for chunk in self.chunks] for replica in range(self.plan.replicas)]
         outcomes = self.workers.run(run_chunk, groups, merged_outcomes, shared, self.progress)
         failures = [failure for outcome in outcomes for failure in outcome.failures]
-        if failures and not (self.plan.keep_going and all(outcome.tally is not None for outcome in outcomes)):
+        left = min(outcome.tally.chunks if outcome.tally is not None else 0 for outcome in outcomes)
+        if failures and not (self.plan.keep_going and left > 1):  # the error is judged from the scatter of the rest
             others = (
                 f" ({len(failures)} of {len(self.chunks) * self.plan.replicas} chunks)" if len(failures) > 1 else ""
             )

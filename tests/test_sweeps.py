@@ -161,14 +161,21 @@ def test_a_result_is_a_start_whether_in_memory_or_stored(tmp_path: Path) -> None
     assert identical(one, two) and identical(one, three)
 
 
-def test_each_replica_starts_from_one_of_its_own_as_far_as_there_are_as_many() -> None:
+def test_each_replica_starts_from_one_of_its_own() -> None:
     """Else what is wrong with the start would be the same in all of them, and in no error."""
     task = task_of(ss.models.random_rnn, 100, **RNN)
-    first, second = (start_of(task, replica) for replica in range(2))
+    given = tuple(start_of(task, replica) for replica in range(2))
     progress = Progress("", tasks=1, steps=1, show=False)
-    for replicas, expected in ((1, [first]), (2, [first, second]), (3, [first, second, first])):
-        plan = Plan(400, 100, replicas, "auto", (first, second))
-        assert Sweeps(task, plan, Workers(), progress).begin().estimates == expected
+    state = Sweeps(task, Plan(400, 100, 2, "auto", given), Workers(), progress).begin()
+    assert state.estimates == list(given)
+    assert state.errors[0] == state.errors[1] > 0
+
+
+def test_a_result_with_fewer_replicas_is_no_start() -> None:
+    first = swept()
+    with pytest.raises(InputError, match="has 2 replicas, and 3 are asked for: each goes on from one of its own"):
+        swept(order_parameters=first, replicas=3)
+    assert swept(order_parameters=first, replicas=1).attrs["replicas"] == 1
 
 
 def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) -> None:
