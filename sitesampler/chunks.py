@@ -7,7 +7,8 @@ of their measurements, is in ``sweeps.py``; where they run in ``workers.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,11 +118,11 @@ def run_start(start: Start, replica: int, report: Callable[[int], None]) -> Esti
     order = kind(task.tolerance, np.dtype(task.dtype))
     seed = np.random.SeedSequence(task.entropy, spawn_key=(0, replica))
     try:
-        _run(task, order, Recorder(task.plan, task.every, silent=True), seed, task.size, report)
+        with _run(task, order, Recorder(task.plan, task.every, silent=True), seed, task.size, report):
+            return order.estimates()
     except NotFinite as error:
         kind_of_run = "march" if start.coupled else "run without couplings"
         raise NotFinite(f"the {kind_of_run} that replica {replica} starts from: {error}") from None
-    return order.estimates()
 
 
 def run_chunk(
@@ -134,15 +135,15 @@ def run_chunk(
     keep = size if store is not None else task.keep if replica == chunk == 0 else 0
     recorder = Recorder(task.plan, task.every, keep, task.relative_floor(), silent=not iteration.recording)
     try:
-        _run(task, order, recorder, seed, size, report)
-        tally = order.tally(size)
-        if not all(np.isfinite(array).all() for array in tally.arrays):
-            raise NotFinite("at the end an average over the samples is not finite")
+        with _run(task, order, recorder, seed, size, report):
+            tally = order.tally(size)
+            if not all(np.isfinite(array).all() for array in tally.arrays):
+                raise NotFinite("at the end an average over the samples is not finite")
+            variables = recorder.variables()
     except NotFinite as error:
         sample = "" if error.site is None else f", sample {first + error.site % size}"
         failure = f"replica {replica}, chunk {chunk}{sample}: {error}"
         return ChunkOutcome(None, 0.0, {}, {} if store is None else _left_out(store, place, size), (failure,))
-    variables = recorder.variables()
     entries = {} if store is None else stored(store, variables, place)
     return ChunkOutcome(tally, float(size), variables, entries, ())
 
@@ -167,6 +168,7 @@ def merged_outcomes(outcomes: list[ChunkOutcome]) -> ChunkOutcome:
     return ChunkOutcome(merged_tallies([tally for _, tally in whole]), samples, variables, entries, failures)
 
 
+@contextmanager
 def _run(
     task: Task,
     order: OrderParameters,
@@ -174,13 +176,16 @@ def _run(
     seed: np.random.SeedSequence,
     size: int,
     report: Callable[[int], None],
-) -> None:
+) -> Iterator[None]:
+    """Run a program; what it leaves in ``order`` and ``recorder`` is to be fetched before the samples are let go."""
     ticker = Ticker(report)
     world = SiteEnsemble(
         Script(task.plan), recorder, order, size, seed, task.tolerance, np.dtype(task.dtype), Lanes(), ticker
     )
-    try:
-        run_program(task.program, world, dict(task.parameters))
-    except PopulationTooSmall as error:
-        raise PopulationTooSmall(f"at {recorder.place}, in a chunk: {error}") from None
-    ticker.flush()
+    with closing(world):
+        try:
+            run_program(task.program, world, dict(task.parameters))
+        except PopulationTooSmall as error:
+            raise PopulationTooSmall(f"at {recorder.place}, in a chunk: {error}") from None
+        ticker.flush()
+        yield

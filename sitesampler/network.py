@@ -293,6 +293,14 @@ class Network(ABC):
         if not isinstance(group, Group) or group.net is not self:
             raise ProgramError(f"{program_line()}: {word} needs groups made by net.sites, not {shown(group)}")
 
+    def close(self) -> None:
+        """Let go of everything, after the last look at the records.
+
+        Groups and records know the network: such a circle would keep the tables of all samples until Python looks for
+        it, long after other runs have begun.
+        """
+        vars(self).clear()
+
     def innermost_loop(self, word: str) -> _Loop:
         """Return the innermost running loop; refuse a word that stands outside of all."""
         if not self._loops:

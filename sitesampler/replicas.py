@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,9 +91,9 @@ def run_replica(task: Task, replica: int, report: Callable[[int], None]) -> Outc
     lanes = Lanes(task.lanes)
     failure = None
     try:
-        with one_blas_thread():
+        with one_blas_thread(), closing(_world(task, recorder, lanes, replica, ticker)) as world:
             try:
-                run_program(task.program, _world(task, recorder, lanes, replica, ticker), dict(task.parameters))
+                run_program(task.program, world, dict(task.parameters))
             except NotFinite as error:
                 failure = str(error)
             except PopulationTooSmall as error:

@@ -7,6 +7,7 @@ new.  The real tensor of a finite network is in ``finite.py``.
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,8 +107,9 @@ class TensorCoupling:
         self._factor[kept, :kept], self._factor[kept, kept] = row, np.sqrt(rest)
         self.kept.append(len(covariance) - 1)
         if self._probe is None:
-            self._probe = SteinProbe(self, self.net.label(self.group, FORCE), self.net.step)
-            self.net.recorder.add_probe(self.group.name, self._probe)
+            probe = SteinProbe(self, self.net.label(self.group, FORCE), self.net.step)
+            self.net.recorder.add_probe(self.group.name, probe)
+            self._probe = weakref.proxy(probe)  # it knows this coupling, and the recorder keeps it
         self._probe.append(self.net.time, self.net.index)
         self.group.draws.images(1, into=self.images, off=self.none)
         return np.append(row, np.sqrt(rest))

@@ -6,16 +6,18 @@ number), blocks of samples are fixed, and whoever adds up does it in block order
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
 _holders = 0
-_limits: threadpool_limits | None = None
+_limits: Any = None
 
 
 @contextmanager
@@ -24,7 +26,7 @@ def one_blas_thread() -> Iterator[None]:
     global _holders, _limits
     with _lock:
         if _holders == 0:
-            _limits = threadpool_limits(limits=1, user_api="blas")
+            _limits = _controller().limit(limits=1, user_api="blas")
         _holders += 1
     try:
         yield
@@ -34,6 +36,14 @@ def one_blas_thread() -> Iterator[None]:
             if _holders == 0 and _limits is not None:
                 _limits.restore_original_limits()
                 _limits = None
+
+
+@functools.cache
+def _controller() -> ThreadpoolController:
+    """Return what knows the BLAS libraries: to look for them takes a millisecond, which each task would pay."""
+    import scipy.linalg  # noqa: F401  # has a BLAS of its own
+
+    return ThreadpoolController()
 
 
 class Lanes:

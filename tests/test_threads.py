@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401  # has a BLAS of its own, to be there before threads are counted
 from threadpoolctl import threadpool_info
 
 from sitesampler.threads import Lanes, one_blas_thread

@@ -1,0 +1,43 @@
+"""Chunks: what one leaves behind, for memory to be bounded by a chunk whatever the population."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+from swept import chunk_of, start_of, task_of
+
+import sitesampler as ss
+from sitesampler import chunks
+from sitesampler.ensemble import SiteEnsemble
+from sitesampler.history import History
+
+
+@pytest.fixture
+def without_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("program", [ss.models.random_rnn, ss.models.goe_flow, ss.models.spherical_pspin])
+@pytest.mark.usefixtures("without_collector")
+def test_a_finished_chunk_leaves_no_table_of_samples(program: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program without a source, one with a source and its twins, one with a tensor."""
+    worlds: list[weakref.ref[SiteEnsemble]] = []
+    tables: list[weakref.ref[History]] = []
+
+    class Watched(SiteEnsemble):
+        def _group(self, ratio: float, name: str):  # type: ignore[no-untyped-def]
+            group = super()._group(ratio, name)
+            worlds.append(weakref.ref(self))
+            tables.append(weakref.ref(group.draws._own))
+            return group
+
+    monkeypatch.setattr(chunks, "SiteEnsemble", Watched)
+    task = task_of(program, 200, duration=0.5, dt=0.1)
+    chunk_of(task, start_of(task))
+    assert len(worlds) == 2
+    assert [world() for world in worlds] == [None, None]
+    assert [table() for table in tables] == [None, None]
