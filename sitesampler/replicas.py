@@ -181,7 +181,7 @@ def attributes_of(task: Task, replicas: int, facts: dict[str, Any]) -> dict[str,
 
 
 def _collect(task: Task, replicas: int, outcomes: list[Outcome], facts: dict[str, Any]) -> xr.Dataset:
-    dataset = combine([outcome.variables for outcome in outcomes], attributes_of(task, replicas, facts))
+    dataset = combine([outcome.variables for outcome in outcomes], attributes_of(task, replicas, facts), task.infinite)
     failures = [(i, outcome.failure) for i, outcome in enumerate(outcomes) if outcome.failure]
     if failures:
         replica, failure = failures[0]

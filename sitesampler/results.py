@@ -86,7 +86,7 @@ def _central(powers: np.ndarray, centre: np.ndarray | float = 0.0) -> np.ndarray
     return np.stack([centre + m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3, fourth], -1)
 
 
-def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any]) -> xr.Dataset:
+def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: bool = True) -> xr.Dataset:
     """Average the variables of independent replicas; standard errors come from their scatter.
 
     Parameters
@@ -95,13 +95,17 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any]) -> xr.Da
         What each replica recorded.  A replica that ended early may have fewer times; the others then stand alone there.
     attrs : dict
         Attributes of the dataset.
+    alike : bool
+        Whether replicas are samples of one law, so that their moments may be pooled.  Finite networks are not: each has
+        matrices, and a law, of its own.
 
     Returns
     -------
     xarray.Dataset
         Every variable with its ``_stderr``: the standard error of the mean over replicas, never less than the floor
         for tolerance and rounding, and unknown (NaN) for a single replica.  The excess kurtosis, which is not linear
-        in what is averaged, is that of all samples together, with bias and error from the jackknife over replicas.
+        in what is averaged, is that of all samples together, with bias and error from the jackknife over replicas,
+        where they are alike, and their average where they are not.
     """
     import xarray as xr
 
@@ -116,7 +120,10 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any]) -> xr.Da
         # Replicas may have ended early, or have fewer outliers.
         shape = tuple(np.max([copy.values.shape for copy in copies], axis=0))
         values = np.stack([padded(copy.values, shape) for copy in copies])
-        mean, error = _kurtosis_and_error(values) if first.kind == "moments" else _mean_and_error(values)
+        if first.kind == "moments":
+            mean, error = _kurtosis_and_error(values) if alike else _mean_and_error(_kurtosis(values))
+        else:
+            mean, error = _mean_and_error(values)
         floor = np.max(np.stack([np.broadcast_to(copy.floor.max(initial=0.0), ()) for copy in copies]))
         floor = first.floor if first.floor.shape == mean.shape else floor
         error = np.hypot(error, np.broadcast_to(floor, error.shape))
@@ -147,11 +154,9 @@ def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _kurtosis_and_error(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Excess kurtosis of all replicas pooled, corrected for its bias, and its error: the jackknife over replicas."""
     with np.errstate(all="ignore"):  # unknown values, a single replica, or a run about to diverge
-        mean, variance = moments[..., 0], moments[..., 1]
-        # A vector without variance has no kurtosis.
-        known = (variance > 1e-20 * (mean**2 + np.finfo(float).tiny)) & np.isfinite(moments).all(-1)
+        known = _has_kurtosis(moments)
         count = known.sum(0)
-        centre = np.where(known, mean, 0).sum(0) / count
+        centre = np.where(known, moments[..., 0], 0).sum(0) / count
         powers = np.where(known[..., None], _about(moments, centre), 0)
         total = powers.sum(0)
         pooled = _excess_kurtosis(total / count[..., None])
@@ -160,6 +165,18 @@ def _kurtosis_and_error(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         spread = np.where(known, (without - average) ** 2, 0).sum(0)
         estimate = np.where(count == 1, pooled, count * pooled - (count - 1) * average)
         return estimate, np.sqrt(np.where(count > 1, (count - 1) / count * spread, np.nan))
+
+
+def _kurtosis(moments: np.ndarray) -> np.ndarray:
+    """Excess kurtosis of each replica; NaN where it has none."""
+    with np.errstate(all="ignore"):
+        return np.where(_has_kurtosis(moments), moments[..., 3] / moments[..., 1] ** 2 - 3, np.nan)
+
+
+def _has_kurtosis(moments: np.ndarray) -> np.ndarray:
+    """Say where moments are known and a vector has a variance."""
+    mean, variance = moments[..., 0], moments[..., 1]
+    return (variance > 1e-20 * (mean**2 + np.finfo(float).tiny)) & np.isfinite(moments).all(-1)
 
 
 def _excess_kurtosis(powers: np.ndarray) -> np.ndarray:

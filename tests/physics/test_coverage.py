@@ -124,7 +124,8 @@ def many_replicas(
     names = {name for name, *_ in system.truths()}
     found: list[Replica] = []
 
-    def keep(outcomes: list[Replica], attrs: dict[str, Any]) -> xr.Dataset:
+    def keep(outcomes: list[Replica], attrs: dict[str, Any], alike: bool) -> xr.Dataset:
+        assert alike, "replicas of one law"
         found.extend({name: outcome[name] for name in names} for outcome in outcomes)
         return results.combine(outcomes[:1], attrs)
 
