@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.errors import InputError, NotFinite, PopulationTooSmall, ProgramError, listing
+from sitesampler.errors import InputError, SiteSamplerError, listing
 from sitesampler.rehearsal import Program
-from sitesampler.results import STDERR, provenance
+from sitesampler.results import STDERR, provenance, same_lengths
 from sitesampler.sampler import DEFAULT_TOLERANCE, sample
 
 if TYPE_CHECKING:
@@ -49,6 +49,16 @@ class _Part:
     options: dict[str, Any]
     weight: float
     subtracted: bool = True
+
+    @property
+    def words(self) -> str:
+        """The kind, in words."""
+        return self.kind.replace("_", " ")
+
+    @property
+    def limit(self) -> str:
+        """Where there is no such error."""
+        return "zero time step" if self.kind == "time_step" else f"infinite {self.kind}"
 
 
 #: Options of `sample` that are about what a run leaves behind, which several runs cannot leave in one place.
@@ -102,12 +112,13 @@ def diagnose(
         the run itself; ``x_population`` (or ``x_chunk``), ``x_time_step`` and ``x_tolerance``, the estimated parts
         of x minus its limit; ``x_extrapolated``, which is x less its parts of population (or chunk) and time step;
         each with its standard error ``..._stderr``.  The attribute ``summary`` is a table to print; ``runs`` lists
-        the runs, and ``left_out`` says why one of them could not be made.
+        the runs.  A run that fails takes its part with it, not the rest: ``left_out`` says which and why, and
+        ``x_extrapolated`` what it does not remove.
 
     Raises
     ------
     InputError, ProgramError, PopulationTooSmall, OutOfMemory, NotFinite
-        See `sample`.
+        See `sample`: if the run itself fails.
 
     Notes
     -----
@@ -137,26 +148,22 @@ def diagnose(
     parts = _parts(program, base, first, options)
     runs: list[dict[str, Any]] = [{**first, "seed": entropy}]
     seen: list[tuple[_Part, xr.Dataset]] = []
-    left_out = []
+    left_out: list[tuple[_Part, str]] = []
     for number, part in enumerate(parts):
         call = {**common, **first, **part.options, "seed": _seed(entropy, number)}
         try:
             seen.append((part, sample(program, **call)))
-        except PopulationTooSmall as error:
-            raise PopulationTooSmall(f"in the run at {_words(part)}, {error}") from None
-        except (InputError, ProgramError, NotFinite) as error:
-            # The base run went well: only a step that fits neither the duration nor a given start, or that is too
-            # long, can end this one.
-            if part.kind != "time_step":
-                raise
-            left_out.append(f"time step: {error}")
+        except SiteSamplerError as error:
+            # The base run went well, and is not lost: half a chunk may have too few samples, a double step may not fit
+            # the duration or be too long.
+            left_out.append((part, f"in the run at {_words(part)}, {error}"))
         runs.append({**first, **part.options, "seed": call["seed"]})
-    dataset = _assemble(base, seen)
+    dataset, names = _assemble(base, seen, left_out)
     made = {key: fact for key, fact in base.attrs.items() if key not in ("title", "versions", "keep")}
     attrs = provenance(**made, runs=runs) | {"title": f"diagnosis of {base.attrs['title']}"}
-    attrs |= {"left_out": "; ".join(left_out)} if left_out else {}
+    attrs |= {"left_out": "; ".join(f"{part.words}: {reason}" for part, reason in left_out)} if left_out else {}
     kinds = [part.kind for part, _ in seen]
-    return dataset.assign_attrs(**attrs, summary=_summary(dataset, kinds, base.attrs, attrs.get("left_out")))
+    return dataset.assign_attrs(**attrs, summary=_summary(dataset, names, kinds, base.attrs, attrs.get("left_out")))
 
 
 # ------------------------------------------------------------------------------------------------- which runs to make
@@ -220,14 +227,18 @@ def _seed(entropy: int, number: int) -> int:
 
 
 # -------------------------------------------------------------------------------------------------- what they say
-def _assemble(base: xr.Dataset, seen: list[tuple[_Part, xr.Dataset]]) -> xr.Dataset:
+def _assemble(
+    base: xr.Dataset, seen: list[tuple[_Part, xr.Dataset]], left_out: list[tuple[_Part, str]]
+) -> tuple[xr.Dataset, list[str]]:
+    """Return all variables of the diagnosis, and the names of those that are diagnosed."""
     import xarray as xr
 
     datasets = [base, *(ds for _, ds in seen)]
     names = [str(name) for name in base.data_vars if all(f"{name}{STDERR}" in ds for ds in datasets)]
     wanted = [*names, *(name + STDERR for name in names)]
-    fine, *coarser = xr.align(*_same_lengths([ds[wanted] for ds in datasets]), join="inner")
-    kinds = ["zero time step" if p.kind == "time_step" else f"infinite {p.kind}" for p, _ in seen if p.subtracted]
+    fine, *coarser = xr.align(*same_lengths([ds[wanted] for ds in datasets]), join="inner")
+    removed = [part.limit for part, _ in seen if part.subtracted]
+    remaining = [(part, reason) for part, reason in left_out if part.subtracted]
     out: dict[str, xr.DataArray] = {}
     for name in names:
         x, error, meaning = fine[name], fine[name + STDERR], base[name].attrs["long_name"]
@@ -241,12 +252,18 @@ def _assemble(base: xr.Dataset, seen: list[tuple[_Part, xr.Dataset]]) -> xr.Data
             out |= _labelled(f"{name}_{part.kind}", value, uncertain, _MEANINGS[part.kind].format(meaning))
             if part.subtracted:
                 limit, share, variance = limit - value, share + part.weight, variance + other**2
-        text = f"{meaning}, extrapolated to {' and '.join(kinds)}"
-        out |= _labelled(f"{name}_extrapolated", limit, (variance + (share * error) ** 2) ** 0.5, text)
+        if not removed:
+            continue
+        text = f"{meaning}, extrapolated to {' and '.join(removed)}"
+        text += "".join(f", not to {part.limit}" for part, _ in remaining)
+        limits = _labelled(f"{name}_extrapolated", limit, (variance + (share * error) ** 2) ** 0.5, text)
+        for part, reason in remaining:  # one at most, as another one was removed
+            limits[f"{name}_extrapolated"].attrs["comment"] = f"the part of the {part.words} is left out: {reason}"
+        out |= limits
     dataset = xr.Dataset(out)
     for dim in dataset.coords:
         dataset[dim].attrs = base[dim].attrs
-    return dataset
+    return dataset, names
 
 
 def _labelled(name: str, value: xr.DataArray, error: xr.DataArray, text: str) -> dict[str, xr.DataArray]:
@@ -256,19 +273,14 @@ def _labelled(name: str, value: xr.DataArray, error: xr.DataArray, text: str) ->
     }
 
 
-def _same_lengths(datasets: list[xr.Dataset]) -> list[xr.Dataset]:
-    """Cut dimensions without coordinates, such as outliers, of which runs may have different numbers."""
-    dims = [dim for dim in datasets[0].dims if dim not in datasets[0].coords]
-    shortest = {dim: slice(min(ds.sizes[dim] for ds in datasets)) for dim in dims}
-    return [ds.isel(shortest) for ds in datasets]
-
-
 # ------------------------------------------------------------------------------------------------- in one table
-def _summary(dataset: xr.Dataset, kinds: list[str], facts: dict[str, Any], left_out: str | None) -> str:
+def _summary(
+    dataset: xr.Dataset, names: list[str], kinds: list[str], facts: dict[str, Any], left_out: str | None
+) -> str:
     """Return a table with a row for each variable that is not zero within its error, and a line for each verdict."""
     rows = [["", "sampling", *(kind.replace("_", " ") for kind in kinds)]]
     verdicts: dict[str, list[str]] = {}
-    for name in [str(name) for name in dataset if f"{name}_extrapolated" in dataset]:
+    for name in names:
         x, error = dataset[name].values, dataset[name + STDERR].values
         parts = {kind: [dataset[f"{name}_{kind}{end}"].values for end in ("", STDERR)] for kind in kinds}
         # Not before a value is defined, nor where it is zero by causality, nor where only some runs have it.

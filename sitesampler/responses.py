@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from sitesampler.errors import ProgramError, program_line
 from sitesampler.history import History, Rows
 
 if TYPE_CHECKING:
@@ -34,7 +35,16 @@ class Probe(ABC):
 
     def __init__(self, label: str, dt: float | None, columns: int | None) -> None:
         self.label, self.dt, self.columns = label, dt, columns
+        #: Of the fields, in their order; several of one step have the same.
         self.times: list[float] = []
+
+    def _note(self, time: float) -> None:
+        if self.times and time < self.times[-1]:
+            raise ProgramError(
+                f"{program_line()}: a source or a force acts at {time} after it has acted at {self.times[-1]}, so that "
+                "t' of its response has no one meaning; let it act in one loop"
+            )
+        self.times.append(time)
 
     @abstractmethod
     def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
@@ -58,7 +68,7 @@ class SourceProbe(Probe):
 
     def append(self, time: float, field: Rows) -> None:
         """Keep the normals, (columns, size), that perturb this time."""
-        self.times.append(time)
+        self._note(time)
         self.normals.append(field)
 
     def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
@@ -82,7 +92,7 @@ class SteinProbe(Probe):
 
     def append(self, time: float, index: int) -> None:
         """Note that the tensor has made a force of its own at this time."""
-        self.times.append(time)
+        self._note(time)
         self._indices.append(index)
 
     def chosen(self, every: int) -> NDArray[np.intp]:

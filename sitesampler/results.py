@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.errors import InputError, did_you_mean, listing
-from sitesampler.labels import Variable, padded
+from sitesampler.errors import InputError, did_you_mean, listing, shown
+from sitesampler.labels import Variable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,7 +92,8 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: b
     Parameters
     ----------
     replicas : list of dict
-        What each replica recorded.  A replica that ended early may have fewer times; the others then stand alone there.
+        What each replica recorded.  A replica may have fewer times, because it ended early or because a tensor
+        coupling made no field of its own at some; the others then stand alone there.
     attrs : dict
         Attributes of the dataset.
     alike : bool
@@ -117,9 +118,8 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: b
         if first.kind == "paths":
             arrays.append(_array(first, first.values, name))
             continue
-        # Replicas may have ended early, or have fewer outliers.
-        shape = tuple(np.max([copy.values.shape for copy in copies], axis=0))
-        values = np.stack([padded(copy.values, shape) for copy in copies])
+        coords, values = _side_by_side(copies)
+        first = replace(first, coords=coords)
         if first.kind == "moments":
             mean, error = _kurtosis_and_error(values) if alike else _mean_and_error(_kurtosis(values))
         else:
@@ -135,6 +135,24 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: b
         if dim in dataset.coords:
             dataset[dim].attrs = {"long_name": text, "units": "1"}
     return dataset.assign_attrs(attrs)
+
+
+def _side_by_side(copies: list[Variable]) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the coordinates that any of the copies has, and the values on these, (copies, ...); NaN where unknown.
+
+    Replicas may have ended early, have fewer outliers, or respond to the fields of other times.
+    """
+    coords = {dim: np.unique(np.concatenate([copy.coords[dim] for copy in copies])) for dim in copies[0].coords}
+    shape = np.max([copy.values.shape for copy in copies], axis=0)
+    for axis, dim in enumerate(copies[0].dims):
+        shape[axis] = len(coords[dim]) if dim in coords else shape[axis]
+    values = np.full((len(copies), *shape), np.nan, np.result_type(*(copy.values for copy in copies)))
+    for row, copy in zip(values, copies, strict=True):
+        places = [np.arange(length) for length in copy.values.shape]
+        for axis, dim in enumerate(copy.dims):
+            places[axis] = np.searchsorted(coords[dim], copy.coords[dim]) if dim in coords else places[axis]
+        row[np.ix_(*places)] = copy.values
+    return coords, values
 
 
 _COORDINATES = {"time": "time", "time_": "second time", "layer": "layer", "layer_": "second layer"}
@@ -241,7 +259,7 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
     Raises
     ------
     InputError
-        If there is no such variable, no error of it, or a single replica.
+        If it is no result, or there is no such variable, no error of it, or a single replica.
 
     Examples
     --------
@@ -254,6 +272,7 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
     """
     from scipy.special import stdtrit
 
+    _check_result(dataset, "interval")
     if isinstance(level, bool) or not isinstance(level, (int, float, np.number)) or not 0 < level < 1:
         raise InputError(f"level must be a probability between 0 and 1, such as 0.95, not {level!r}")
     known = [str(known) for known in dataset.data_vars if f"{known}{STDERR}" in dataset]
@@ -278,8 +297,26 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
     return low, high
 
 
+def _check_result(dataset: Any, word: str) -> None:
+    import xarray as xr
+
+    if not isinstance(dataset, xr.Dataset):
+        raise InputError(f"{word} takes results of sample or simulate (datasets of xarray), not {shown(dataset)}")
+
+
+def same_lengths(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Cut dimensions without coordinates, such as outliers, down to what all datasets have of them."""
+    dims = {dim for ds in datasets for dim in ds.dims if not any(dim in other.coords for other in datasets)}
+    shortest = {dim: slice(min(ds.sizes[dim] for ds in datasets if dim in ds.sizes)) for dim in dims}
+    return [ds.isel(shortest, missing_dims="ignore") for ds in datasets]
+
+
 def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     """Compare two results, variable by variable, where their coordinates meet.
+
+    Only what both have with a standard error is looked at, so that the results may differ in replicas, in the
+    trajectories that they keep, and in iterations.  Along a dimension without coordinates, such as the outliers, the
+    first ones are compared, as many as both have.
 
     Parameters
     ----------
@@ -290,12 +327,13 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         For every variable ``x`` that both have with its error: the difference ``x`` (dataset minus reference), its
-        standard error ``x_stderr`` (in quadrature), and ``x_deviation``, the difference in standard errors.
+        standard error ``x_stderr`` (in quadrature), and ``x_deviation``, the difference in standard errors.  A
+        variable without entries that both have is left out.
 
     Raises
     ------
     InputError
-        If the two share no variable or no time.
+        If one is no result, or the two share no variable or no time.
 
     Examples
     --------
@@ -307,17 +345,23 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     """
     import xarray as xr
 
+    for result in (dataset, reference):
+        _check_result(result, "compare")
     shared = [str(name) for name in dataset.data_vars if name in reference and f"{name}{STDERR}" in dataset]
     shared = [name for name in shared if f"{name}{STDERR}" in reference]
     if not shared:
         raise InputError(
             "the two datasets share no variable with an error; compare takes results of sample or simulate"
         )
-    left, right = xr.align(dataset, reference, join="inner")
+    wanted = [name + end for name in shared for end in ("", STDERR)]
+    left, right = xr.align(*same_lengths([dataset[wanted], reference[wanted]]), join="inner")
+    met = [name for name in shared if left[name].size and right[name].size]
+    if not met:
+        # What is empty in one of them would be so whatever the other's coordinates are.
+        name = next((name for name in shared if dataset[name].size and reference[name].size), shared[0])
+        raise InputError(f"the two datasets have no coordinates of {name!r} in common; run both with the same dt")
     out = xr.Dataset()
-    for name in shared:
-        if left[name].size == 0:
-            raise InputError(f"the two datasets have no coordinates of {name!r} in common; run both with the same dt")
+    for name in met:
         difference = left[name] - right[name]
         error: Any = np.hypot(left[name + STDERR], right[name + STDERR])
         long_name = dataset[name].attrs.get("long_name", name)

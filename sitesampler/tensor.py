@@ -70,6 +70,9 @@ class TensorCoupling:
     def force(self, s: Any) -> NDArray[np.floating]:
         """Return -dH/ds on the spins, (sites,).
 
+        A step may take several forces, as the schemes of Heun and of Runge and Kutta do.  The response R_s(t, t') is
+        then that to a field which is the same in all forces of the step at t': the sum of the responses to each.
+
         Raises
         ------
         ProgramError

@@ -119,9 +119,11 @@ class VectorRecord:
         for layer, probe in enumerate(response.probes):
             if probe is None:
                 R[layer] = np.nan  # a layer without a source of this name
-        every = self.groups[0].net.recorder.every
-        R = R[:, :, first.chosen(every)] / (first.dt or 1.0)
-        times = np.array(first.times)[first.chosen(every)]
+        chosen = first.chosen(self.groups[0].net.recorder.every)
+        times = np.array(first.times)[chosen]
+        # A field that acts at one time acts on all forces of that step: their responses add up.
+        starts = np.flatnonzero(np.diff(times, prepend=np.nan))
+        R, times = np.add.reduceat(R[:, :, chosen], starts, axis=2) / (first.dt or 1.0), times[starts]
         dims: tuple[str, ...] = (dim, dim + "_")
         if self.columns is not None:
             dims += ("input",)

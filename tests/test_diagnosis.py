@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from scipy.special import stdtrit
 import sitesampler as ss
 from sitesampler.diagnosis import diagnose
 from sitesampler.errors import InputError, PopulationTooSmall, ProgramError
+from sitesampler.sweeps import NotConverged
 from sitesampler.theory import goe, random_rnn
 
 
@@ -155,6 +157,38 @@ def test_a_double_step_is_left_out_and_the_result_says_so(parameters: dict[str, 
     assert "C_h_population" in ds and "C_h_time_step" not in ds
     assert ds.attrs["left_out"].startswith("time step: ") and ds.summary.endswith(f"left out: {ds.attrs['left_out']}")
     assert re.search(reason, ds.attrs["left_out"]), ds.attrs["left_out"]
+    assert ds.C_h_extrapolated.attrs["long_name"].endswith("extrapolated to infinite population, not to zero time step")
+
+
+@pytest.mark.parametrize(
+    ("sweeps", "part"), [({}, "population"), ({"sweeps": 2, "chunk": 80}, "chunk")], ids=["march", "sweeps"]
+)
+def test_half_a_population_that_is_used_up_is_left_out_and_the_rest_is_kept(sweeps: dict[str, Any], part: str) -> None:
+    call: dict[str, Any] = {"population": 160 if sweeps else 80, "replicas": 2, "dt": 0.1, "duration": 3}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConverged)  # two sweeps of so few samples
+        ds = diagnose(ss.models.random_rnn, seed=0, tolerance=1e-6, **call, **sweeps)
+    assert "C_h_time_step" in ds and "C_h_tolerance" in ds and f"C_h_{part}" not in ds
+    assert re.match(rf"{part}: in the run at {part}=40, .*too small", ds.attrs["left_out"]), ds.attrs["left_out"]
+    labels = ds.C_h_extrapolated.attrs
+    assert labels["long_name"] == f"two-time correlation of h, extrapolated to zero time step, not to infinite {part}"
+    assert labels["comment"].startswith(f"the part of the {part} is left out: in the run at {part}=40")
+
+
+def test_without_a_part_to_subtract_there_is_no_extrapolated_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = MadeUp()
+
+    def sample(program: Any, **call: Any) -> xr.Dataset:
+        if call["population"] < 1000 or call.get("dt"):
+            raise PopulationTooSmall("too small")
+        return made_up(program, **call)
+
+    monkeypatch.setattr("sitesampler.diagnosis.sample", sample)
+    ds = diagnose(program, population=1000, seed=0)
+    assert [str(name) for name in ds if "stderr" not in str(name)] == ["x", "x_tolerance"]
+    left_out = "in the run at population=500, replicas=16, too small; time step: in the run at dt=0.2, replicas=16, "
+    assert ds.attrs["left_out"] == f"population: {left_out}too small"
+    assert "x: sampling dominates: use more replicas" in ds.summary
 
 
 # -------------------------------------------------------------------------------------------- made-up runs
@@ -274,11 +308,6 @@ def test_refused_before_any_work(call: dict[str, Any], message: str, monkeypatch
     monkeypatch.setattr("sitesampler.sampler.run", None)
     with pytest.raises(InputError, match=message):
         diagnose(ss.models.random_rnn, **call)
-
-
-def test_half_a_population_that_is_used_up_says_that_it_is_the_half() -> None:
-    with pytest.raises(PopulationTooSmall, match=r"in the run at population=40, replicas=4, at time .* above 4"):
-        diagnose(ss.models.random_rnn, population=80, replicas=2, seed=0, dt=0.1, duration=3, tolerance=1e-6)
 
 
 def test_a_program_that_cannot_be_meant_is_refused_as_by_sample() -> None:

@@ -1,6 +1,7 @@
 """Results: replicas to datasets with errors, and comparisons."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,15 @@ def test_a_replica_that_ended_early_leaves_later_times_to_the_others() -> None:
     np.testing.assert_allclose(ds.x_stderr, [np.std([1, 3, 5], ddof=1) / np.sqrt(3), 1, np.nan])
 
 
+def test_replicas_that_know_different_times_are_put_together_time_by_time() -> None:
+    """A tensor coupling makes no field at times that add nothing new, which may be others in each replica."""
+    other = replace(variable([3, 5]), coords={"time": np.array([0.5, 1.0])})
+    ds = combine([{"x": variable([1, 2])}, {"x": other}], {})  # at times 0 and 0.5
+    np.testing.assert_array_equal(ds.time, [0, 0.5, 1])
+    np.testing.assert_array_equal(ds.x, [1, 2.5, 5])
+    np.testing.assert_array_equal(ds.x_stderr, [np.nan, 0.5, np.nan])
+
+
 def test_trajectories_are_those_of_the_first_replica() -> None:
     replicas = [{"x": variable([1, 2]), "path": variable([4, 5], kind="paths")}, {"x": variable([3, 2])}]
     ds = combine(replicas, {})
@@ -106,6 +116,17 @@ def test_replicas_without_variance_or_that_ended_early_say_nothing_of_the_kurtos
     np.testing.assert_array_equal(ds.x[2], pair.x[2])
     np.testing.assert_array_equal(ds.x_stderr[2], pair.x_stderr[2])
     assert float(ds.x_stderr[1]) != float(pair.x_stderr[1])
+
+
+def test_the_kurtosis_of_replicas_that_are_not_alike_is_averaged(rng: np.random.Generator) -> None:
+    """Two finite networks of different variance: each is normal, but samples of both together are not."""
+    tables = [size * rng.standard_normal((1, 20_000)) for size in (1, 3)]
+    replicas = [{"x": moments(table)} for table in tables]
+    apart, together = (combine(replicas, {}, alike=alike) for alike in (False, True))
+    each = [stats.kurtosis(table, axis=1) for table in tables]
+    np.testing.assert_allclose(apart.x, np.mean(each, 0), rtol=1e-10)
+    np.testing.assert_allclose(apart.x_stderr, np.std(each, axis=0, ddof=1) / np.sqrt(2), rtol=1e-10)
+    assert abs(apart.x.item()) < 0.1 and together.x.item() > 1  # a mixture of variances 1 and 9 has 3 * 41/25 - 3 = 1.9
 
 
 # ------------------------------------------------------------------------------------------------------------- chunks
@@ -182,6 +203,10 @@ def test_intervals_that_nothing_is_known_of_are_refused() -> None:
         interval(combine(replicas[:1], {"replicas": 1}), "loss")
     with pytest.raises(InputError, match="does not say how many replicas its errors come from"):
         interval(combine(replicas, {}), "loss")
+    with pytest.raises(
+        InputError, match=r"^interval takes results of sample or simulate \(datasets of xarray\), not 3$"
+    ):
+        interval(3, "loss")  # type: ignore[arg-type]
     for level in (0, 1, 95, -0.5, np.nan, "high", True):
         with pytest.raises(
             InputError, match=f"level must be a probability between 0 and 1, such as 0.95, not {level!r}"
@@ -245,3 +270,48 @@ def test_compare_refuses_what_cannot_be_compared() -> None:
         compare(dataset([1, 2, 3], [1, 1, 1]), xr.Dataset({"z": 1.0}))
     with pytest.raises(InputError, match=r"no coordinates of 'x' in common; run both with the same dt"):
         compare(dataset([1, 2, 3], [1, 1, 1]), dataset([1, 2], [1, 1], times=[0.5, 1.5]))
+    for pair in ((3, dataset([1, 2, 3], [1, 1, 1])), (dataset([1, 2, 3], [1, 1, 1]), 3)):
+        with pytest.raises(InputError, match=r"^compare takes results of sample or simulate .*, not 3$"):
+            compare(*pair)
+
+
+def test_compare_minds_no_dimension_of_what_has_no_error() -> None:
+    """Results of sweeps have order parameters by replica, changes by iteration, and trajectories by site."""
+
+    def swept(replicas: int, iterations: int, kept: int) -> xr.Dataset:
+        more = {
+            "order_parameters": (("replica", "order_parameter"), np.zeros((replicas, 7 * kept))),
+            "change": ("iteration", np.ones(iterations)),
+            "trajectory_x": (("site", "time"), np.zeros((kept, 3))),
+        }
+        return dataset([1, 2, 3], [1, 1, 1], **more)
+
+    found = compare(swept(2, 5, 3), swept(8, 4, 16))
+    assert sorted(map(str, found.variables)) == ["time", "x", "x_deviation", "x_stderr"]
+
+
+def outliers(*values: float) -> xr.Dataset:
+    table = np.broadcast_to(values, (3, len(values)))
+    more = {"outliers": (("time", "outlier"), table), "outliers_stderr": (("time", "outlier"), np.ones_like(table))}
+    return dataset([1, 2, 3], [1, 1, 1], **more)
+
+
+def test_compare_takes_the_outliers_that_both_have() -> None:
+    found = compare(outliers(4, 3, 2), outliers(5, 3))
+    np.testing.assert_array_equal(found.outliers.isel(time=0), [-1, 0])
+
+
+def test_compare_leaves_out_what_is_empty_unless_nothing_is_left() -> None:
+    found = compare(outliers(), outliers(5))
+    assert sorted(map(str, found.data_vars)) == ["x", "x_deviation", "x_stderr"]
+    later = outliers().assign_coords(time=[7.0, 8.0, 9.0])
+    with pytest.raises(InputError, match="no coordinates of 'x' in common"):
+        compare(outliers(), later)
+
+
+def test_compare_takes_sweeps_and_networks_of_any_number_of_replicas() -> None:
+    import sitesampler as ss
+
+    call: dict[str, Any] = {"population": 200, "chunk": 100, "seed": 0, "sweeps": 2, "dt": 0.25, "duration": 1}
+    few, many = (ss.sample(ss.models.goe_flow, replicas=n, keep=n, **call) for n in (2, 3))
+    assert float(abs(compare(few, many).C_h).max()) < 2e-3

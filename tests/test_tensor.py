@@ -9,7 +9,7 @@ import reference
 from reference import open_world
 
 import sitesampler as ss
-from sitesampler.errors import InputError
+from sitesampler.errors import InputError, ProgramError
 from sitesampler.threads import one_blas_thread
 
 
@@ -154,6 +154,66 @@ def test_response_of_a_real_tensor_agrees_with_n_infinity() -> None:
     joined = tuple(np.concatenate(parts) for parts in zip(*errors, strict=True))
     assert np.max(np.sqrt(sum(e**2 for e in joined))) < 0.06
     assert reference.worst_p_value(np.concatenate(differences), joined, freedoms) > 1e-3
+
+
+# ------------------------------------------------------------------------------------- several forces in one step
+def langevin(net: Any, *, p: int, scheme: str = "Euler", dt: float = 0.1, duration: float = 0.8) -> None:
+    """Relax in the field of the tensor, with noise; the scheme of Heun takes two forces in each step."""
+    spins = net.sites()
+    K, s = net.tensor_coupling(spins, order=p), spins.normal()
+    for t in net.clock(duration, dt):
+        net.record(t, s=s)
+        noise = np.sqrt(dt) * spins.normal()
+        slope = 0.5 * K.force(s) - s
+        if scheme == "Heun":
+            there = s + dt * slope + noise
+            slope = (slope + 0.5 * K.force(there) - there) / 2
+        if scheme == "twice the same":
+            slope = (slope + 0.5 * K.force(s) - s) / 2
+        s = s + dt * slope + noise
+
+
+@pytest.mark.parametrize("p", [2, 3])
+def test_the_response_of_a_step_with_two_forces_is_that_to_a_field_in_both(p: int) -> None:
+    """The scheme of Heun against small steps of Euler, both with the error of their steps and no scatter."""
+    heun = ss.sample(langevin, population=400, replicas=2, seed=0, keep=0, p=p, scheme="Heun")
+    euler = ss.sample(langevin, population=400, replicas=2, seed=0, keep=0, p=p, dt=0.02, every=5)
+    np.testing.assert_allclose(heun.time_, np.arange(9) / 10)
+    assert heun.R_s.dims == ("time", "time_") and heun.R_s.shape == (9, 9)
+    assert heun.R_s.attrs["equal_times_count"] == 0 and not heun.R_s.where(heun.time <= heun.time_, 0).any()
+    assert float(abs(heun.R_s - euler.R_s.assign_coords(heun.coords)).max()) < 0.02
+    # After one step, exactly: half of the field of each force, of which the first is damped through the second slope.
+    first = 0.5 * (1 - 0.1 / 2)
+    np.testing.assert_allclose(np.diag(heun.R_s, -1), first, atol=1e-9)
+
+
+@pytest.mark.parametrize("p", [2, 3])
+def test_a_force_taken_twice_at_one_state_responds_as_one(p: int) -> None:
+    call: dict[str, Any] = {"seed": 0, "keep": 0, "p": p}
+    once, twice = (
+        ss.sample(langevin, population=400, replicas=2, scheme=scheme, **call) for scheme in ("Euler", "twice the same")
+    )
+    np.testing.assert_allclose(twice.R_s, once.R_s, atol=1e-9)
+    # In a finite network each force has a perturbation of its own: equal to 4.5 standard errors at 36 pairs of times.
+    once, twice = (
+        ss.simulate(langevin, size=60, replicas=32, scheme=scheme, **call) for scheme in ("Euler", "twice the same")
+    )
+    assert float(np.nanmax(abs(ss.compare(twice, once).R_s_deviation))) < 4.5
+    assert float(twice.R_s_stderr.max()) < 0.06
+
+
+def test_a_force_that_starts_again_at_earlier_times_is_refused() -> None:
+    def again(net: Any) -> None:
+        spins = net.sites()
+        K, s = net.tensor_coupling(spins, order=3), spins.normal()
+        for repeat in range(2):
+            for t in net.clock(0.2, 0.1):
+                if repeat:
+                    net.record(t, s=s)
+                s = 0.8 * s + 0.1 * K.force(s) + 0.3 * spins.normal()
+
+    with pytest.raises(ProgramError, match=r"acts at 0.0 after it has acted at 0.2, .*; let it act in one loop"):
+        ss.sample(again, population=100, replicas=1, seed=0)
 
 
 def test_no_exact_law_without_the_tensor() -> None:
