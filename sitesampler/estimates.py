@@ -76,6 +76,10 @@ class Estimates:
         of j; zero but for vectors l that made a basis, because what is in their span has no kernel of its own.
     averages : list of arrays
         All other averages, in the order in which the program needs them.
+    spans : tuple of lists of arrays
+        For each time that outliers are asked for, stand-ins for all vectors involved, with their overlaps.  They are
+        those of the march that an iteration starts from and are not measured anew: a basis, its images and the fields
+        that they make must be of one and the same sample, where the smallest directions count as much as the largest.
     """
 
     structure: Structure
@@ -83,6 +87,7 @@ class Estimates:
     rounding: list[Array]
     responses: dict[tuple[int, int], Array]
     averages: list[Array]
+    spans: tuple[list[Array], ...] = ()
 
     @property
     def has_memory(self) -> bool:
@@ -122,6 +127,7 @@ class Estimates:
             arrays[n : 2 * n],
             dict(zip(pairs, arrays[2 * n : 2 * n + len(pairs)], strict=True)),
             arrays[2 * n + len(pairs) :],
+            self.spans,
         )
 
 
@@ -141,7 +147,13 @@ def unflattened(values: Array, description: str) -> Estimates:
     InputError
         If the numbers are not those of the description.
     """
-    structure = Structure(**json.loads(description))
+    try:
+        structure = Structure(**json.loads(description))
+        structure.pairs()
+    except (ValueError, TypeError):
+        raise InputError(
+            "the structure of the order parameters to start from is damaged; take another result"
+        ) from None
     sizes = structure.sizes()
     shapes: list[tuple[int, ...]] = [(n, n) for n in sizes] + [(n,) for n in sizes]
     shapes += [(sizes[j], sizes[i]) for i, j in structure.pairs()] + [tuple(shape) for shape in structure.shapes]
@@ -168,6 +180,8 @@ class Coefficients:
     memory : dict
         For a pair (i, j), ``<z_m x_k>`` with the normals behind direction j, (rank_j, n_i).
     averages : list of arrays
+    spans : tuple of lists of arrays
+        See `Estimates`.
     """
 
     structure: Structure
@@ -175,6 +189,7 @@ class Coefficients:
     pivots: list[list[int]]
     memory: dict[tuple[int, int], Array]
     averages: list[Array]
+    spans: tuple[list[Array], ...] = ()
 
     def rank(self, direction: int, vectors: int) -> int:
         """Return the rank of the first so many vectors of a direction."""
@@ -197,7 +212,9 @@ class Coefficients:
             (i, j): kernel(self.basis[j], self.pivots[j], memory)
             for (i, j), memory in zip(pairs, arrays[2 * n : 2 * n + len(pairs)], strict=True)
         }
-        return Estimates(self.structure, arrays[:n], arrays[n : 2 * n], responses, arrays[2 * n + len(pairs) :])
+        return Estimates(
+            self.structure, arrays[:n], arrays[n : 2 * n], responses, arrays[2 * n + len(pairs) :], self.spans
+        )
 
 
 def kernel(basis: Array, pivots: list[int], memory: Array) -> Array:
@@ -225,7 +242,7 @@ def factorised(estimates: Estimates, tolerance: float) -> Coefficients:
         pivots.append(chosen)
     for (i, j), responses in estimates.responses.items():
         memory[i, j] = _projected(estimates.overlaps[j], pivots[j], responses)
-    return Coefficients(estimates.structure, basis, pivots, memory, estimates.averages)
+    return Coefficients(estimates.structure, basis, pivots, memory, estimates.averages, estimates.spans)
 
 
 def _projected(overlaps: Array, pivots: list[int], responses: Array) -> Array:

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from sitesampler.errors import InputError
 from sitesampler.estimates import Coefficients, Estimates, Structure, kernel
@@ -68,6 +67,7 @@ class WrittenOrderParameters(LiveOrderParameters):
         self._rounding: list[list[Averages]] = []
         self._memory: dict[tuple[int, int], list[Averages]] = defaultdict(list)
         self._averages: list[Averages] = []
+        self._spans: list[list[Averages]] = []
 
     def expand(self, fields: Fields, vectors: Rows, rounding: Averages) -> tuple[Averages, Rows]:
         """See `LiveOrderParameters.expand`."""
@@ -125,10 +125,7 @@ class WrittenOrderParameters(LiveOrderParameters):
     def representatives(self, bases: Sequence[tuple[Fields, str]], others: Sequence[Rows]) -> list[Rows]:
         """See `LiveOrderParameters.representatives`."""
         tables = super().representatives(bases, others)
-        # Free of the basis: the vectors multiplied and the fields made of them, not what stands for them here.
-        factors = [_padded(self._coefficients[self._number(fields)]) for fields, _ in bases]
-        free = [factor.T @ table for factor, table in zip(factors, tables, strict=False)]
-        self._average(gram(np.concatenate([*free, *others])))
+        self._spans.append(_stand_ins(tables))
         return tables
 
     def _average(self, found: Averages) -> Averages:
@@ -146,7 +143,7 @@ class WrittenOrderParameters(LiveOrderParameters):
             parts = [kernel(factors[j], self._pivots[j], memory) for memory in self._memory[i, j]]
             responses[i, j] = np.concatenate([np.zeros((factors[j].shape[1], 0)), *parts], axis=1)
         rounding = [np.concatenate([np.zeros(0), *parts]) for parts in self._rounding]
-        return Estimates(structure, self._overlaps(factors), rounding, responses, self._averages)
+        return Estimates(structure, self._overlaps(factors), rounding, responses, self._averages, tuple(self._spans))
 
     def _overlaps(self, factors: list[Averages]) -> list[Averages]:
         return [factor.T @ factor for factor in factors]
@@ -226,6 +223,7 @@ class FrozenOrderParameters:
         self._vectors: list[History] = []
         self._rounding: list[list[Averages]] = []
         self._averages: list[Averages] = []
+        self._asked = 0
 
     def _number(self, fields: Fields) -> int:
         number = self._notes.number(fields)
@@ -295,25 +293,9 @@ class FrozenOrderParameters:
         return self._notes.kept[-1]
 
     def representatives(self, bases: Sequence[tuple[Fields, str]], others: Sequence[Rows]) -> list[Rows]:
-        """Return vectors, of few sites, with the frozen overlaps: their coordinates."""
-        free, triangles, pivots = [], [], []
-        for fields, side in bases:
-            number = self._number(fields)
-            n = len(self._vectors[number])
-            rank = self._frozen.rank(number, n)
-            factor, chosen = self._frozen.basis[number][:rank, :n], self._frozen.pivots[number][:rank]
-            free.append(self._vectors[number].rows if side == "basis" else factor.T @ fields.images.rows)
-            triangles.append(factor[:, chosen])
-            pivots.append(chosen)
-        frozen = self._average(gram(np.concatenate([*free, *others])))
-        values, vectors = np.linalg.eigh(frozen)
-        coordinates = vectors * np.sqrt(np.maximum(values, 0.0) * len(values))
-        tables = np.split(coordinates, np.cumsum([len(table) for table in (*free, *others)])[:-1])
-        # x = A^T q and u = A^T z on the vectors that made the basis.
-        for m, (triangle, chosen) in enumerate(zip(triangles, pivots, strict=True)):
-            table = tables[m][chosen]
-            tables[m] = solve_triangular(triangle, table, trans=1) if len(table) else table
-        return tables
+        """Return the stand-ins of the march that the iteration started from; see `Estimates.spans`."""
+        self._asked += 1
+        return list(self._frozen.spans[self._asked - 1])
 
     def _average(self, measured: Averages) -> Any:
         number = len(self._averages)
@@ -342,6 +324,14 @@ class FrozenOrderParameters:
             arrays.append(np.where(self._frozen.normals_known(i, j), measured, 0.0))
         arrays += self._averages
         return Tally(float(size), 1, arrays, np.zeros(len(arrays)))
+
+
+def _stand_ins(tables: Sequence[Rows]) -> list[Averages]:
+    """Return vectors over as many sites as there are vectors in all tables, with the same overlaps: coordinates."""
+    rows = np.concatenate(tables).astype(np.float64, copy=False)
+    triangle = np.asarray(np.linalg.qr(rows.T, mode="r"))  # few samples make it wide
+    coordinates = triangle.T * np.sqrt(len(triangle) / rows.shape[1])
+    return np.split(coordinates, np.cumsum([len(table) for table in tables])[:-1])
 
 
 def _padded(parts: list[Averages]) -> Averages:

@@ -22,8 +22,10 @@ from sitesampler.calls import (
 from sitesampler.checkpoints import seed_of
 from sitesampler.errors import InputError
 from sitesampler.fixed_point import iterate
+from sitesampler.folders import hold
 from sitesampler.rehearsal import Program
 from sitesampler.replicas import name_of, run
+from sitesampler.threads import one_blas_thread
 from sitesampler.trajectories import check_trajectories
 from sitesampler.workers import workers_for
 
@@ -95,7 +97,8 @@ def sample(
         Show a progress bar; by default on a terminal or in a notebook.
     sweeps : "auto" or int, optional
         Iterate over chunks: until the order parameters change by no more than their Monte Carlo error, or so many
-        times; then once more with fresh random numbers, which certifies the result.
+        times; then once more with fresh random numbers, which certifies the result.  Outliers are those of the marches
+        that the replicas start from, with their larger errors.
     chunk : int, optional
         Samples of a chunk, at most: 8192, or half of a smaller population.  Memory of a worker grows with it, and a
         bias of order 1/chunk falls.
@@ -105,7 +108,8 @@ def sample(
     damping : float
         Share of the old order parameters that an iteration keeps while they still move.
     until : float, optional
-        Relative change of the order parameters at which sweeps end, whatever its error.
+        Relative change of the order parameters that is small enough, also where it exceeds its error: sweeps may end
+        earlier, never later.
     keep_going : bool
         Leave chunks that diverge out, and say in the attribute ``failed_chunks`` which, instead of ending the run.
     checkpoint : path, optional
@@ -168,7 +172,8 @@ def sample(
         shares = share(replicas, client)
         memory.check_population(task.plan, population, replicas, shares[0], np.dtype(dtype))
         facts = {"world": "single-site ensemble", "population": population, "tolerance": float(tolerance)}
-        return run(task, replicas, shares, client, progress, facts, store)
+        with hold(None, store):
+            return run(task, replicas, shares, client, progress, facts, store)
     plan = sweep_plan(program, population, replicas, sweeps, chunk, order_parameters, damping, until, keep_going)
     if store is not None and population % plan.chunks()[0][2]:
         raise InputError(
@@ -178,13 +183,20 @@ def sample(
     if resume and seed is None and folder is not None:
         seed = seed_of(folder)
     task = prepare(program, parameters, True, plan.chunk, True, seed, kept, every, tolerance, dtype)
+    if plan.start != "march" and any(str(event[0]).startswith("outlier_") for event in task.plan.events):
+        raise InputError(
+            f"{name_of(program)} asks for outliers, which sweeps take from the march that they start from; leave "
+            "order_parameters out"
+        )
     if store is not None:
         check_trajectories(task.plan)
     at_once = share(len(plan.chunks()) * plan.replicas, client)[0]
     memory.check_population(
         task.plan, plan.chunk, len(plan.chunks()) * plan.replicas, at_once, np.dtype(dtype), "chunk"
     )
-    return iterate(task, plan, workers_for(client, at_once), progress, folder, resume, store)
+    # One thread also for what the driver computes: bits must not depend on the number of cores.
+    with hold(folder, store), one_blas_thread():
+        return iterate(task, plan, workers_for(client, at_once), progress, folder, resume, store)
 
 
 def simulate(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sitesampler.chunks import ChunkOutcome, Iteration, Start, merged_outcomes, run_chunk, run_start
-from sitesampler.errors import NotFinite
+from sitesampler.errors import InputError, NotFinite
 from sitesampler.estimates import Coefficients, Estimates, factorised, mean_of
 from sitesampler.export import TrajectoryStore
 from sitesampler.frozen import Tally
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _WITHIN = 2.0
 #: An averaged iteration is done when its change is down to this.
 _DONE = 1.5
+#: A last sweep that missed its order parameters by more contradicts them.
+_CERTIFIED = 3.0
 #: Iterations that are averaged at least.
 _LEAST_AVERAGED = 3
 #: A change below this that has not fallen for some iterations is the noise of the iteration itself.
@@ -172,6 +174,11 @@ class Sweeps:
         groups = [[(replica,)] for replica in range(marches)]
         start = Start(self.task, coupled=self.plan.start == "march")
         found = self.workers.run(run_start, groups, None, start, self.progress)
+        if any(one.structure != found[0].structure for one in found):
+            raise InputError(
+                f"the tensor coupling of {name_of(self.task.program)} makes fields at other times in each replica, "
+                "because its states hardly change from step to step; use a larger tolerance or time step, or no sweeps"
+            )
         return State(found[:replicas], errors=[_scatter_between(found)] * replicas)
 
     def finished(self, state: State) -> bool:
@@ -196,7 +203,7 @@ class Sweeps:
             If a chunk diverges, unless the user asked to go on; ``partial`` holds the records so far.
         """
         frozen, outcomes = self._sweep(state, recording=state.settled)
-        change = _together([self._change(*parts) for parts in zip(state.estimates, frozen, outcomes, strict=True)])
+        change = self._change(state.estimates, frozen, outcomes, self.plan.until)
         after = State([], [*state.changes, change], failures=_failures(state, outcomes))
         after.averaged = state.averaged + 1 if state.settled else 0
         share = 1 / after.averaged if after.averaged else 1 - self.plan.damping
@@ -225,7 +232,7 @@ class Sweeps:
         failures : list of str
         """
         frozen, outcomes = self._sweep(state, recording=True, store=self.store)
-        residual = _together([self._change(*parts) for parts in zip(state.estimates, frozen, outcomes, strict=True)])
+        residual = self._change(state.estimates, frozen, outcomes)
         variables = []
         for replica, outcome in enumerate(outcomes):
             older = [state.records[replica]] if state.records else []
@@ -261,27 +268,47 @@ class Sweeps:
             raise error
         return frozen, outcomes
 
-    def _change(self, estimates: Estimates, coefficients: Coefficients, outcome: ChunkOutcome) -> float:
+    def _change(
+        self,
+        estimates: list[Estimates],
+        frozen: list[Coefficients],
+        outcomes: list[ChunkOutcome],
+        until: float = 0.0,
+    ) -> float:
         """Return the change of the order parameters that a sweep has measured, in units of its error.
 
-        Zero where it is rounding, or as small as the user asked for.
+        Zero where it is rounding, or below ``until`` relative to the order parameters.
         """
-        tally, ratios = outcome.tally, []
+        parts = [self._sizes(*each) for each in zip(estimates, frozen, outcomes, strict=True)]
+        # Over replicas before the ratio is taken: few chunks may agree by chance.
+        sizes, changes, errors = np.sqrt(np.mean(np.square(parts), axis=0))
+        if not sizes.size:
+            return 0.0
+        # Some averages are the same in all chunks, because draws are matched, or because chunks are few.  They move all
+        # the same, and have at least the relative error that is usual.
+        relative = errors[sizes > 0] / sizes[sizes > 0]
+        noisy = relative[relative > self._floor]
+        overlaps = len(estimates[0].overlaps)
+        usual = max([float(np.median(noisy)) if noisy.size else 0.0, *_ratios(errors[:overlaps], sizes[:overlaps])])
+        least = self._floor * (sizes + _ROUNDING * np.max(sizes))
+        ratios = changes / np.sqrt(errors**2 + (usual * sizes) ** 2 + least**2)
+        ratios[changes <= np.maximum(least, until * sizes)] = 0.0
+        return _together([ratio for ratio, size in zip(ratios, sizes, strict=True) if size or ratio])
+
+    @property
+    def _floor(self) -> float:
+        """Relative change below which there is nothing but rounding and the tolerance."""
+        return max(_ROUNDING, self.epsilon, self.tolerance**2)
+
+    @staticmethod
+    def _sizes(
+        estimates: Estimates, coefficients: Coefficients, outcome: ChunkOutcome
+    ) -> tuple[list[float], list[float], list[float]]:
+        """Return the norms of all order parameters of a replica, of their changes, and of the errors of these."""
+        tally, expected = outcome.tally, coefficients.expected(estimates)
         assert tally is not None
-        expected = coefficients.expected(estimates)
-        sizes = [float(np.linalg.norm(old)) for old in expected]
-        errors = [_error(tally, scatter) for scatter in tally.scatter]
-        # With matched draws some averages are the same in all chunks.  They move all the same, with the overlaps that
-        # the fields are made of, and have the relative error of these.
-        relative = _relative_error(estimates, tally)
-        floor = max(_ROUNDING, self.epsilon, self.tolerance**2)
-        for old, new, size, error in zip(expected, tally.arrays, sizes, errors, strict=True):
-            change, least = float(np.linalg.norm(new - old)), floor * (size + _ROUNDING * max(sizes))
-            if change > max(least, self.plan.until * size):
-                ratios.append(change / float(np.linalg.norm([error, relative * size, least])))
-            elif size:
-                ratios.append(0.0)
-        return _together(ratios) if ratios else 0.0
+        changes = [float(np.linalg.norm(new - old)) for old, new in zip(expected, tally.arrays, strict=True)]
+        return [float(np.linalg.norm(old)) for old in expected], changes, [_error(tally, x) for x in tally.scatter]
 
     def dataset(self, variables: list[dict[str, Variable]], state: State, facts: dict[str, Any]) -> xr.Dataset:
         """Return what was recorded as a dataset, with the order parameters that an iteration may start from."""
@@ -311,18 +338,20 @@ class Sweeps:
         return dataset
 
 
-def warn_if_moving(sweeps: Sweeps, state: State) -> bool:
-    """Say whether an iteration has converged, and warn if it has not."""
+def warn_if_moving(sweeps: Sweeps, state: State, residual: float) -> bool:
+    """Say whether an iteration has converged, and its last sweep certifies it; warn if not."""
     converged = sweeps.converged(state)
-    if not converged:
-        last = f"{state.changes[-1]:.3g} times its Monte Carlo error" if state.changes else "an unknown amount"
-        warnings.warn(
-            f"the order parameters of {name_of(sweeps.task.program)} still changed by {last} in the last of "
-            f"{len(state.changes)} iterations; allow more sweeps, start from a march, or raise damping",
-            NotConverged,
-            stacklevel=4,
-        )
-    return converged
+    if converged and residual <= _CERTIFIED:
+        return True
+    last = f"{state.changes[-1]:.3g} times its Monte Carlo error" if state.changes else "an unknown amount"
+    warnings.warn(
+        f"the order parameters of {name_of(sweeps.task.program)} changed by {last} in the last of {len(state.changes)} "
+        f"iterations, and by {residual:.3g} times in the sweep after it; allow more sweeps, start from a march, or "
+        "raise damping",
+        NotConverged,
+        stacklevel=4,
+    )
+    return False
 
 
 def _error(tally: Tally, scatter: float) -> float:
@@ -331,9 +360,13 @@ def _error(tally: Tally, scatter: float) -> float:
 
 def _relative_error(estimates: Estimates, tally: Tally) -> float:
     """Return the largest relative Monte Carlo error of the overlaps of a direction of a matrix."""
-    sizes = [float(np.linalg.norm(overlaps)) for overlaps in estimates.overlaps]
-    parts = zip(sizes, tally.scatter, strict=False)  # overlaps come first
-    return max((_error(tally, scatter) / size for size, scatter in parts if size), default=0.0)
+    sizes = np.array([np.linalg.norm(overlaps) for overlaps in estimates.overlaps])
+    errors = np.array([_error(tally, scatter) for scatter in tally.scatter[: len(sizes)]])  # overlaps come first
+    return max(_ratios(errors, sizes), default=0.0)
+
+
+def _ratios(errors: np.ndarray, sizes: np.ndarray) -> list[float]:
+    return [float(error / size) for error, size in zip(errors, sizes, strict=True) if size]
 
 
 def _scatter_between(replicas: list[Estimates]) -> float:
@@ -348,7 +381,7 @@ def _scatter_between(replicas: list[Estimates]) -> float:
 
 
 def _together(ratios: list[float]) -> float:
-    return float(np.sqrt(np.mean(np.square(ratios))))
+    return float(np.sqrt(np.mean(np.square(ratios)))) if ratios else 0.0
 
 
 def _failures(state: State, outcomes: list[ChunkOutcome]) -> list[str]:
