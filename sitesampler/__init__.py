@@ -2,9 +2,9 @@
 
 The public face: `sample` (a site program at N = infinity), `simulate` (the same program in a finite network), `sweep`
 (one of them at every combination of parameters), `compare` and `interval` (what a difference or an error means),
-`diagnose` (what part of an error is due to what), `open_result` (a stored result, verified), the tutorial's systems in
-``models``, closed forms in ``theory``, and the errors a user can meet.  Names are resolved when they are used, so that
-importing the package is instant.
+`diagnose` (what part of an error is due to what), `save_result` and `open_result` (a stored result, verified), the
+tutorial's systems in ``models``, closed forms in ``theory``, and the errors a user can meet.  Names are resolved when
+they are used, so that importing the package is instant.
 """
 
 from importlib import import_module
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sitesampler.diagnosis import diagnose
     from sitesampler.results import compare, interval
     from sitesampler.sampler import sample, simulate
-    from sitesampler.storage import open_result
+    from sitesampler.storage import open_result, save_result
     from sitesampler.sweeping import sweep
 
 __version__ = "0.1.0"
@@ -26,6 +26,7 @@ _HOMES = {
     "interval": "results",
     "open_result": "storage",
     "sample": "sampler",
+    "save_result": "storage",
     "simulate": "sampler",
     "sweep": "sweeping",
 }
@@ -41,6 +42,7 @@ __all__ = [
     "nonlinearities",
     "open_result",
     "sample",
+    "save_result",
     "simulate",
     "sweep",
     "theory",

@@ -16,7 +16,7 @@ from sitesampler.errors import InputError, did_you_mean, listing, shown
 from sitesampler.estimates import unflattened
 from sitesampler.rehearsal import Program, rehearse
 from sitesampler.replicas import Task, name_of
-from sitesampler.storage import open_result
+from sitesampler.storage import open_result, refuse_foreign
 from sitesampler.sweeps import Plan
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ _SWEEPING = {"order_parameters": "march", "damping": 0.0, "keep_going": False}
 #: Samples of a chunk, unless the user says more or less: the bias of order 1/chunk is far below the error of a usual
 #: run, and the tables of a chunk still fit the caches (``studies/benchmarks/scale.py``).
 DEFAULT_CHUNK = 8192
+#: Chunks of a replica that are planned one by one.
+_MOST_CHUNKS = 1_000_000
 
 
 def check_count(name: str, value: Any, least: int) -> None:
@@ -161,6 +163,11 @@ def sweep_plan(
             f"a population of {population} makes no two chunks of {chunk}, from whose scatter its error is judged; use "
             f"a chunk of at most {-(-population // 2)}, or no sweeps"
         )
+    if -(-population // chunk) > _MOST_CHUNKS:
+        raise InputError(
+            f"a population of {population} in chunks of {chunk} makes {-(-population // chunk):,} chunks for each "
+            f"replica, and {_MOST_CHUNKS:,} are the most; use a chunk of at least {-(-population // _MOST_CHUNKS)}"
+        )
     if isinstance(damping, bool) or not isinstance(damping, (int, float)) or not 0 <= damping < 1:
         raise InputError(f"damping is the share of the old order parameters, from 0 to below 1, not {damping!r}")
     if until is not None and (isinstance(until, bool) or not isinstance(until, (int, float)) or not 0 < until < 1):
@@ -179,7 +186,7 @@ def _start(program: Program, start: Any, replicas: int) -> Any:
         return start
     given = start
     if isinstance(start, (str, os.PathLike)):
-        start = open_result(Path(start))
+        start = open_result(start)
     if not hasattr(start, "data_vars"):
         raise InputError(
             f'order_parameters must be "march", "cold", or a result of sample with sweeps, not {shown(given)}'
@@ -195,7 +202,13 @@ def _start(program: Program, start: Any, replicas: int) -> Any:
             f"the result to start from has {len(variable)} replicas, and {replicas} are asked for: each goes on from "
             f"one of its own, or their errors would not be independent; use replicas={len(variable)}"
         )
-    return tuple(unflattened(values, variable.attrs["structure"]) for values in variable.values[:replicas])
+    structure, table = variable.attrs.get("structure"), np.asarray(variable.values)
+    if not isinstance(structure, str) or table.ndim != 2 or not np.all(np.isfinite(table[:replicas])):
+        raise InputError(
+            "the order parameters to start from are damaged: they must be finite, (replica, order_parameter), with the "
+            "attribute structure, as sample with sweeps has left them"
+        )
+    return tuple(unflattened(values, structure) for values in table[:replicas])
 
 
 def check_marching(**options: Any) -> None:
@@ -218,4 +231,8 @@ def check_files(keep: Any, export: Any, checkpoint: Any, resume: Any) -> tuple[P
     for name, path in (("export", export), ("checkpoint", checkpoint)):
         if path is not None and not isinstance(path, (str, os.PathLike)):
             raise InputError(f"{name} must be a path, not {path!r}")
+        if path is not None and not os.fspath(path):
+            raise InputError(f"{name} must be a path, not an empty one")
+    if export is not None:
+        refuse_foreign(Path(export))
     return None if checkpoint is None else Path(checkpoint), None if export is None else Path(export)

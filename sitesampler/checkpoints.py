@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ def save(folder: Path, settings: Mapping[str, Any], state: State) -> None:
     arrays: dict[str, NDArray[Any]] = {"changes": np.array(state.changes)}
     for replica, estimates in enumerate(state.estimates):
         arrays[f"{replica}/order"] = estimates.flat()
+        for i, tables in enumerate(estimates.spans):
+            arrays |= {f"{replica}/span/{i}/{j}": table for j, table in enumerate(tables)}
     labels: list[dict[str, Any]] = []
     for replica, (_, variables) in enumerate(state.records):
         labels.append({name: _label(variable) for name, variable in variables.items()})
@@ -71,6 +74,7 @@ def save(folder: Path, settings: Mapping[str, Any], state: State) -> None:
     facts = {
         "settings": settings,
         "structures": [estimates.description() for estimates in state.estimates],
+        "spans": [[len(tables) for tables in estimates.spans] for estimates in state.estimates],
         "averaged": state.averaged,
         "samples": [samples for samples, _ in state.records],
         "variables": labels,
@@ -107,7 +111,10 @@ def load(folder: Path, settings: Mapping[str, Any]) -> State | None:
             "or start anew in another folder"
         )
     return State(
-        estimates=[unflattened(arrays[f"{r}/order"], text) for r, text in enumerate(facts["structures"])],
+        estimates=[
+            replace(unflattened(arrays[f"{r}/order"], text), spans=_spans(arrays, r, facts["spans"][r]))
+            for r, text in enumerate(facts["structures"])
+        ],
         changes=arrays["changes"].tolist(),
         averaged=facts["averaged"],
         records=[
@@ -117,6 +124,10 @@ def load(folder: Path, settings: Mapping[str, Any]) -> State | None:
         failures=facts["failures"],
         errors=facts["errors"],
     )
+
+
+def _spans(arrays: Mapping[str, NDArray[Any]], replica: int, counts: list[int]) -> tuple[list[NDArray[Any]], ...]:
+    return tuple([arrays[f"{replica}/span/{i}/{j}"] for j in range(count)] for i, count in enumerate(counts))
 
 
 def _label(variable: Variable) -> dict[str, Any]:

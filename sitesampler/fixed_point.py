@@ -5,6 +5,7 @@ The iteration itself is in ``sweeps.py``; here it is led from its first to its l
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ from sitesampler.workers import Workers
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+class ChunksLeftOut(UserWarning):
+    """Chunks diverged and are not in the result, as the user asked."""
 
 
 def iterate(
@@ -74,9 +79,16 @@ def iterate(
             "tolerance": task.tolerance,
             "start": plan.start if isinstance(plan.start, str) else "an earlier result",
             "iterations": len(state.changes),
-            "converged": int(warn_if_moving(sweeps, state)),
+            "converged": int(warn_if_moving(sweeps, state, residual)),
             "self_consistency_residual": residual,
         }
+        if state.failures:
+            warnings.warn(
+                f"{len(state.failures)} chunks diverged and are left out (attribute failed_chunks), so that what is left "
+                f"is no fair sample; the first of them: {state.failures[0]}",
+                ChunksLeftOut,
+                stacklevel=3,
+            )
         dataset = sweeps.dataset(variables, state, facts)
         return finish_store(store, entries, dataset) if store is not None else dataset
     except BaseException:

@@ -20,7 +20,7 @@ from sitesampler import __version__
 from sitesampler.errors import InputError, SiteSamplerError, StorageError
 from sitesampler.folders import lock_folder
 from sitesampler.resuming import difference
-from sitesampler.storage import open_result, publish, read_state, write_state
+from sitesampler.storage import is_ours, open_result, publish, read_state, refuse_foreign, write_state
 from sitesampler.study import Options, Study, StudyError, load_program, place_of
 from sitesampler.sweeping import run_sweep
 
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 #: Files of a run beside its datasets: what it was started with and what is done, and what is kept while it lasts.
 _RECORD, _CHECKPOINT = "study.npz", "checkpoint"
-_FIGURE, _TRAJECTORIES = "figure.png", "trajectories.zarr"
+_FIGURE, _TRAJECTORIES, _PARTIAL = "figure.png", "trajectories.zarr", "partial.zarr"
+_STORES = {"sample": "sample.zarr", "simulate": "simulation.zarr"}
 #: Trajectories that stand in the dataset itself where all are in a store of their own.
 _FEW = 16
 
@@ -142,13 +143,20 @@ class _Run:
         self._resumed = resume
         if resume:
             _, self._record = read_state(self._folder / _RECORD)
+            self._refuse_foreign()
             if changed := difference(self._record["settings"], settings):
                 raise StudyError(
                     f"{self._study.path} is not what the run in {self._folder} was started with: {changed}; undo that, "
                     f"or leave out --resume to start anew"
                 )
             return
+        self._refuse_foreign()
         if (self._folder / _CHECKPOINT).exists():
+            if not (self._folder / _RECORD).exists():
+                raise InputError(
+                    f"{self._folder / _CHECKPOINT} was not left by a run, and would be deleted at its end; choose "
+                    "another folder with --output, or move it away"
+                )
             self._note(f"discarded the checkpoint of an earlier run in {self._folder}; --resume would have gone on")
             shutil.rmtree(self._folder / _CHECKPOINT)
         self._record = {
@@ -159,9 +167,15 @@ class _Run:
         }
         write_state(self._folder / _RECORD, {}, self._record)
 
+    def _refuse_foreign(self) -> None:
+        """Refuse a folder in which something else has the name of a store that this run will write."""
+        for name in (*_STORES.values(), _TRAJECTORIES, _PARTIAL):
+            if not self.has(name):
+                refuse_foreign(self._folder / name)
+
     def has(self, name: str) -> bool:
         """Return whether a file of the run is complete."""
-        return name in self._record["done"]
+        return name in self._record.get("done", {})
 
     def done(self, name: str, variables: Sequence[str] = ()) -> None:
         """Note that a file is complete, and in which order its variables were: a store has an order of its own."""
@@ -170,7 +184,7 @@ class _Run:
 
     def dataset(self, call: str, options: Options) -> xr.Dataset:
         """Return what a call gives: from the folder if it is complete there, else from a run."""
-        path = self._folder / {"sample": "sample.zarr", "simulate": "simulation.zarr"}[call]
+        path = self._folder / _STORES[call]
         beside = [self._folder / _TRAJECTORIES] if options.given().get("keep") == "all" else []
         self.paths += [path, *beside]
         stored = self._stored(path, beside)
@@ -182,7 +196,7 @@ class _Run:
             if isinstance(error, InputError) and not isinstance(error, StorageError):  # a setting that the call judged
                 error.args = (f"{self._study.path}: {error}",)
             if error.partial is not None:
-                kept = publish(_with_provenance(error.partial, self._study), self._folder / "partial.zarr")
+                kept = publish(_with_provenance(error.partial, self._study), self._folder / _PARTIAL)
                 error.args = (f"{error}; what was done until then is in {kept}",)
             raise
         if beside:
@@ -203,6 +217,9 @@ class _Run:
             self._note(f"{path.name} is computed again: {error}")
             for name in (path.name, _FIGURE):
                 self._record["done"].pop(name, None)
+            for store in (path, *beside):
+                if not is_ours(store):  # any more: of what this run has written, the manifest is lost
+                    shutil.rmtree(store, ignore_errors=True)
             return None
 
     def _called(self, call: str, options: Options) -> xr.Dataset:

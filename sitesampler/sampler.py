@@ -147,7 +147,9 @@ def sample(
     Warns
     -----
     NotConverged
-        If order parameters still change by more than their error when sweeps end.
+        If order parameters still change by more than their error when sweeps end, or the last sweep contradicts them.
+    ChunksLeftOut
+        If chunks diverged and the user asked to go on.
 
     Examples
     --------

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from sitesampler import __version__
-from sitesampler.errors import DiskFull, StorageError
+from sitesampler.errors import DiskFull, StorageError, shown
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,6 +48,8 @@ MANIFEST = Path(".sitesampler") / ".zattrs"
 _SEAL = b'\n{"sitesampler": '
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _RESTORE = "take it from a copy or run it again"
+_STORE = "open it with xarray and pass the dataset itself, or store results with sitesampler.save_result"
+_ANEW = "take it from a copy, or leave out resume=True (--resume on the command line) to start anew"
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
@@ -56,8 +58,34 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}{WRITING}")
 
 
+def is_ours(path: Path, file: bool = False) -> bool:
+    """Say whether a store, or a single file, was written by sitesampler, complete or damaged since."""
+    try:
+        if path.is_symlink():
+            return False
+        return path.is_file() and _SEAL in _tail(path)[1] if file else (path / MANIFEST).is_file()
+    except OSError:
+        return False
+
+
+def refuse_foreign(path: Path, file: bool = False) -> None:
+    """Refuse a name for a store, or for a single file, under which there is something else than an older one of ours.
+
+    Raises
+    ------
+    StorageError
+        If what is there would be lost.
+    """
+    if os.path.lexists(path) and not is_ours(path, file):
+        what = "file" if file else "store"
+        raise StorageError(
+            f"{path} is there already and is no {what} that sitesampler wrote: choose another name or move it away"
+        )
+
+
 def put_in_place(writing: Path, path: Path) -> None:
-    """Give a complete store its name; an older store of that name is removed."""
+    """Give a complete store its name; an older store of that name is removed, and nothing else."""
+    refuse_foreign(path)
     replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced{WRITING}")
     if path.exists():
         path.rename(replaced)
@@ -112,12 +140,14 @@ def _sealed_file(path: Path) -> Iterator[BinaryIO]:
 def publish(dataset: xr.Dataset, path: Path) -> Path:
     """Write a dataset to a Zarr store, or to a NetCDF file if the name ends with ``.nc``.
 
-    An older one of that name is replaced when the new one is complete.  Zarr format 2 with consolidated metadata is
-    what plain `xarray.open_zarr` opens without a warning.  In format 3 consolidated metadata is outside the
-    specification: with it xarray warns when writing, without it when opening.
+    An older one of that name is replaced when the new one is complete; anything else of that name is refused.  Zarr
+    format 2 with consolidated metadata is what plain `xarray.open_zarr` opens without a warning.  In format 3
+    consolidated metadata is outside the specification: with it xarray warns when writing, without it when opening.
 
     Raises
     ------
+    StorageError
+        If something that sitesampler did not write has that name.
     DiskFull
         If it does not fit on the disk.
 
@@ -129,6 +159,7 @@ def publish(dataset: xr.Dataset, path: Path) -> Path:
     ...     print(xarray.open_zarr(path).q.values)
     [1.  0.5]
     """
+    refuse_foreign(path, file=path.suffix == ".nc")
     if path.suffix == ".nc":
         # Composed in memory: the HDF5 library does not survive a full disk (it crashes when the interpreter ends).
         with _sealed_file(path) as file:
@@ -144,6 +175,57 @@ def publish(dataset: xr.Dataset, path: Path) -> Path:
         finally:
             shutil.rmtree(writing, ignore_errors=True)
     return path
+
+
+def save_result(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Store a result so that it can be verified: `open_result` and ``order_parameters=`` read it.
+
+    Parameters
+    ----------
+    dataset
+        What `sample`, `simulate` or `sweep` returned.
+    path
+        A Zarr store (``.zarr``) or a NetCDF file (``.nc``).  An older one that sitesampler wrote is replaced when the
+        new one is complete.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    StorageError
+        If the name ends otherwise, its folder cannot be made, or it is that of something else.
+    DiskFull
+        If it does not fit on the disk.
+
+    Examples
+    --------
+    >>> import tempfile, xarray
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = save_result(xarray.Dataset({"q": ("layer", [1.0, 0.5])}), f"{folder}/result.nc")
+    ...     print(open_result(path).q.values)
+    [1.  0.5]
+    """
+    if not hasattr(dataset, "data_vars"):
+        raise StorageError(f"save_result stores a dataset, such as sample returns, not {shown(dataset)}")
+    path = _named(path)
+    if path.suffix not in (".nc", ".zarr"):
+        raise StorageError(f"the name of a stored result ends with .zarr or .nc, and {path} does not")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return publish(dataset.drop_encoding(), path)
+    except DiskFull:
+        raise
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _named(path: Any) -> Path:
+    """Return the path of a result."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise StorageError(f"a result is stored under a path, not {shown(path)}")
+    return Path(path)
 
 
 # ----------------------------------------------------------------------------------------------------------- manifests
@@ -189,7 +271,7 @@ def _verify_store(store: Path) -> None:
         text = (store / MANIFEST).read_bytes()
     except FileNotFoundError:
         what = "has no manifest" if (store / ".zgroup").exists() else "is not a Zarr store"
-        raise StorageError(f"{store} {what}: it was not written by sitesampler or is incomplete") from None
+        raise StorageError(f"{store} {what}: it was not written by sitesampler or is incomplete; {_STORE}") from None
     try:
         manifest = json.loads(text)
         form, version = int(manifest["format"]), str(manifest["sitesampler"])
@@ -209,19 +291,28 @@ def _verify_store(store: Path) -> None:
             )
 
 
-def _verify_file(path: Path) -> None:
+def _tail(path: Path) -> tuple[int, bytes]:
+    """Return the end of a file, in which its seal is, and where that begins."""
     with path.open("rb") as file:
-        tail_start = max(0, path.stat().st_size - 1024)
-        file.seek(tail_start)
-        tail = file.read()
+        start = max(0, path.stat().st_size - 1024)
+        file.seek(start)
+        return start, file.read()
+
+
+def _verify_file(path: Path, unsealed: str, restore: str) -> None:
+    """Compare a file with its seal; errors say what to do if it has none, and if it is another."""
+    tail_start, tail = _tail(path)
+    with path.open("rb") as file:
         start = tail.rfind(_SEAL)
         if start < 0:
-            raise StorageError(f"{path} does not end with a seal: it was not written by sitesampler or is incomplete")
+            raise StorageError(
+                f"{path} does not end with a seal: it was not written by sitesampler or is incomplete; {unsealed}"
+            )
         try:
             seal = json.loads(tail[start:])
             form, version, digest = int(seal["format"]), str(seal["sitesampler"]), str(seal["sha256"])
         except (ValueError, KeyError):
-            raise StorageError(f"{path} is damaged, its seal is not readable: {_RESTORE}") from None
+            raise StorageError(f"{path} is damaged, its seal is not readable: {restore}") from None
         _refuse_newer(path, form, version)
         found, left = hashlib.sha256(), tail_start + start
         file.seek(0)
@@ -229,7 +320,7 @@ def _verify_file(path: Path) -> None:
             found.update(block)
             left -= len(block)
     if found.hexdigest() != digest:
-        raise StorageError(f"{path} is damaged or was changed after it was written: {_RESTORE}")
+        raise StorageError(f"{path} is damaged or was changed after it was written: {restore}")
 
 
 def open_result(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -267,15 +358,15 @@ def open_result(path: str | os.PathLike[str]) -> xr.Dataset:
     """
     import xarray as xr
 
-    path = Path(path)
-    if not path.exists():
-        raise StorageError(f"there is no result at {path}")
+    path = _named(path)
     try:
+        if not path.exists():
+            raise StorageError(f"there is no result at {path}")
         if path.is_dir():
             _verify_store(path)
             return xr.open_zarr(path)
         if path.suffix == ".nc":
-            _verify_file(path)
+            _verify_file(path, _STORE, _RESTORE)
             return xr.open_dataset(path, engine="h5netcdf", chunks={})
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from None
@@ -325,7 +416,7 @@ def read_state(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         If there is none, it was written by a newer version, or it is not what was written.
     """
     try:
-        _verify_file(path)
+        _verify_file(path, _ANEW, _ANEW)
         with np.load(path, allow_pickle=False) as members:
             arrays = {name.removeprefix("arrays/"): members[name] for name in members.files if name != "facts.json"}
             return arrays, json.loads(members["facts.json"])

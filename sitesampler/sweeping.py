@@ -27,7 +27,7 @@ from sitesampler.folders import lock_folder
 from sitesampler.grid import Axes, Point, checked_values, gathered, points_of
 from sitesampler.progress import Progress
 from sitesampler.resuming import difference, digest, plain, sources
-from sitesampler.storage import open_result, publish, read_state, write_state
+from sitesampler.storage import is_ours, open_result, publish, read_state, write_state
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -330,6 +330,8 @@ class _Kept:
             return self._opened(path)
         except StorageError as error:
             self._note(f"the point {point.label} is computed again: {error}")
+            if not is_ours(path):  # any more: its manifest is lost
+                shutil.rmtree(path, ignore_errors=True)
             return None
 
     def options(self, point: Point) -> dict[str, Any]:
@@ -374,7 +376,8 @@ def _kept_in(
                 raise InputError(f"{folder} belongs to another sweep: {changed}; leave out resume to start anew")
             record = before
         else:
-            for stale in [folder / _RECORD, *folder.glob("point-*")]:  # without its record, nothing counts any more
+            left = [folder / _RECORD, *folder.glob("point-[0-9]*")] if (folder / _RECORD).exists() else []
+            for stale in left:  # without the record of the sweep, nothing is known to be of one
                 if stale.is_dir():
                     shutil.rmtree(stale)
                 else:

@@ -16,7 +16,9 @@ from sitesampler.errors import (
     PopulationTooSmall,
     ProgramError,
     SiteSamplerError,
+    StorageError,
 )
+from sitesampler.workers import Workers
 
 SHORT = {"dt": 0.1, "duration": 1.0}
 
@@ -379,3 +381,36 @@ def test_comparing_what_has_nothing_in_common() -> None:
     left = sample(**SHORT)
     right = sample(ss.models.spherical_pspin, population=300, duration=1.0)
     assert "share no variable" in refusal(InputError, lambda: ss.compare(left, right))
+
+
+# ------------------------------------------------------------------------------------------------ paths and sizes
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"checkpoint": "/proc/nope"}, "the checkpoint folder /proc/nope cannot be written: "),
+        ({"checkpoint": "/dev/null"}, "the checkpoint folder /dev/null is a file: name a folder, which may be a new"),
+        ({"checkpoint": ""}, "checkpoint must be a path, not an empty one"),
+        ({"export": "/dev/null/x.zarr", "keep": "all"}, "the folder of the export, /dev/null is a file: name a folder"),
+        ({"export": "", "keep": "all"}, "export must be a path, not an empty one"),
+        ({"order_parameters": ""}, "a result is stored under a path, not ''"),
+    ],
+)
+def test_paths_that_cannot_be_meant(options: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
+    with pytest.raises(InputError) as caught:
+        sample(sweeps=1, chunk=100, **SHORT, **options)
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", [3, "", None])
+def test_a_result_is_opened_by_a_path(path: Any) -> None:
+    assert refusal(StorageError, lambda: ss.open_result(path)) == f"a result is stored under a path, not {path!r}"
+
+
+def test_a_population_of_too_many_chunks_is_refused_with_the_chunk_that_would_do() -> None:
+    """At once: a list of so many chunks would take minutes."""
+    message = refusal(InputError, lambda: sample(population=10**12, sweeps=1, **SHORT))
+    assert message == (
+        "a population of 1000000000000 in chunks of 8192 makes 122,070,313 chunks for each replica, and 1,000,000 are "
+        "the most; use a chunk of at least 1000000"
+    )

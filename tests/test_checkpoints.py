@@ -355,3 +355,30 @@ def test_a_state_comes_back_bit_for_bit(tmp_path: Path, monkeypatch: pytest.Monk
             assert variable.values.tobytes() == other.values.tobytes()
             assert variable.floor.tobytes() == other.floor.tobytes()
             assert all(variable.coords[dim].tobytes() == other.coords[dim].tobytes() for dim in variable.coords)
+
+
+# ------------------------------------------------------------------------------------------------------ the folder
+def test_a_second_run_with_the_same_checkpoint_is_refused(tmp_path: Path) -> None:
+    """A second call, from within the first one."""
+    refused: list[str] = []
+
+    def nested(net: Any) -> None:
+        h = net.sites().normal()
+        if (tmp_path / ".lock").exists() and not refused:
+            refused.append("")
+            with pytest.raises(StorageError) as caught:
+                swept(tmp_path, nested)
+            refused[0] = str(caught.value)
+        for n in net.steps(2):
+            net.record(n, h=h)
+
+    swept(tmp_path, nested)
+    assert f"the checkpoint folder {tmp_path} is in use by another run (process {os.getpid()} on " in refused[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["iteration.npz"]
+
+
+def test_a_torn_checkpoint_says_how_to_start_anew(tmp_path: Path) -> None:
+    (tmp_path / "iteration.npz").touch()
+    with pytest.raises(StorageError, match=r"or leave out resume=True \(--resume on the command line\) to start anew"):
+        swept(tmp_path, resume=True)
+    assert identical(swept(), swept(tmp_path))

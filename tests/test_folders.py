@@ -11,8 +11,8 @@ import pytest
 import xarray as xr
 
 from sitesampler import folders
-from sitesampler.errors import InputError
-from sitesampler.folders import lock_folder, make_folder
+from sitesampler.errors import InputError, StorageError
+from sitesampler.folders import hold, lock_folder, make_folder
 from sitesampler.storage import open_result, publish
 
 
@@ -89,3 +89,33 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(InputError, match=r"output folder .* cannot be written: Not a directory"):
         make_folder(file / "inside")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"the output folder .*file is a file: name a folder, which may be a new one"):
+        make_folder(tmp_path / "file")
+
+
+def test_only_what_runs_have_left_is_swept_and_not_the_store_of_one_that_is_still_writing(tmp_path: Path) -> None:
+    (tmp_path / ".thesis.writing").touch()
+    (tmp_path / ".paths.zarr.12.writing").mkdir()
+    with hold(None, tmp_path / "paths.zarr"), lock_folder(tmp_path):
+        assert names(tmp_path) == [".lock", ".paths.zarr.12.writing", ".paths.zarr.lock", ".thesis.writing"]
+    with lock_folder(tmp_path):
+        assert names(tmp_path) == [".lock", ".thesis.writing"]
+
+
+def test_a_run_may_be_nested_in_the_folder_of_another_that_holds_it(tmp_path: Path) -> None:
+    """As the calls of a study and of a sweep are."""
+    with lock_folder(tmp_path), hold(tmp_path / "checkpoint", tmp_path / "paths.zarr"):
+        for again, sentence in (
+            (
+                hold(tmp_path / "checkpoint", None),
+                r"the checkpoint folder .* is in use by another run .* another folder",
+            ),
+            (hold(None, tmp_path / "paths.zarr"), r"the export .*paths\.zarr is in use by another run .* another name"),
+        ):
+            with pytest.raises(StorageError, match=sentence), again:
+                pass
+    assert names(tmp_path) == ["checkpoint"] and names(tmp_path / "checkpoint") == []

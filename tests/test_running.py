@@ -138,6 +138,10 @@ def test_without_resume_a_checkpoint_is_discarded_and_that_is_said(
 ) -> None:
     (folder / "checkpoint" / "sample").mkdir(parents=True)
     (folder / "checkpoint" / "sample" / "old").touch()
+    assert main(words(file, folder)) == 2
+    assert "checkpoint was not left by a run, and would be deleted at its end" in capsys.readouterr().err
+    assert (folder / "checkpoint" / "sample" / "old").exists(), "somebody else's"
+    (folder / "study.npz").touch()
     assert main(words(file, folder)) == 0
     assert "discarded the checkpoint of an earlier run in" in capsys.readouterr().err
     assert not (folder / "checkpoint").exists()
@@ -308,3 +312,33 @@ def test_a_scheduler_that_cannot_be_meant_is_refused(
 def test_what_a_call_refuses_is_an_input_error_also_without_the_command_line(file: Path, folder: Path) -> None:
     with pytest.raises(InputError, match=r"decay\.toml: population must be"):
         run_study(read_study(file, ["sample.population=1"]), folder)
+
+
+# ------------------------------------------------------------------------------------------------------- not ours
+@pytest.mark.parametrize("name", ["sample.zarr", "simulation.zarr", "trajectories.zarr", "partial.zarr"])
+def test_what_has_the_name_of_a_store_and_is_none_is_refused_before_any_work(
+    name: str, file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / name).mkdir(parents=True)
+    (folder / name / "notes.txt").write_text("years of work")
+    without_sample(monkeypatch)
+    with pytest.raises(StorageError, match=rf"{name} is there already and is no store that sitesampler wrote"):
+        run_study(read_study(file), folder)
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*")] == [name, f"{name}/notes.txt"]
+
+
+def test_a_dataset_that_lost_its_manifest_is_computed_again(file: Path, folder: Path) -> None:
+    before = run_study(read_study(file), folder)
+    shutil.rmtree(folder / "sample.zarr" / ".sitesampler")
+    told: list[str] = []
+    run_study(read_study(file), folder, resume=True, note=told.append)
+    assert len(told) == 1 and "sample.zarr is computed again" in told[0]
+    xr.testing.assert_identical(ss.open_result(folder / "sample.zarr").load(), before.sample)
+
+
+def test_an_empty_record_says_how_to_start_anew(file: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.mkdir()
+    (folder / "study.npz").touch()
+    assert main(words(file, folder, "--resume")) == 2
+    assert "or leave out resume=True (--resume on the command line) to start anew" in capsys.readouterr().err
+    assert main(words(file, folder)) == 0

@@ -16,7 +16,7 @@ import zarr
 from sitesampler import storage
 from sitesampler.errors import DiskFull, SiteSamplerError, StorageError
 from sitesampler.folders import lock_folder
-from sitesampler.storage import open_result, publish, read_state, write_state
+from sitesampler.storage import open_result, publish, read_state, save_result, write_state
 
 
 @pytest.fixture
@@ -248,6 +248,59 @@ def test_other_errors_pass_and_leave_the_old_one(
         publish(result + 1, tmp_path / "x.zarr")
     assert names(tmp_path) == ["x.zarr"]
     xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
+
+
+@pytest.mark.parametrize("name", ["home.zarr", "home.nc"])
+@pytest.mark.parametrize("thing", ["folder", "file", "link", "by somebody else"])
+def test_what_is_not_ours_is_not_replaced(tmp_path: Path, result: xr.Dataset, thing: str, name: str) -> None:
+    path = tmp_path / name
+    if thing == "folder":
+        path.mkdir()
+    elif thing == "file":
+        path.write_text("years of work")
+    elif thing == "link":
+        path.symlink_to(publish(result, tmp_path / "elsewhere.zarr"))
+    elif name.endswith(".nc"):
+        result.drop_vars("lambda").to_netcdf(path, engine="h5netcdf")
+    else:
+        result.to_zarr(path, zarr_format=2)
+    before = names(tmp_path)
+    with pytest.raises(StorageError, match=rf"{name} is there already and is no .* that sitesampler wrote: choose"):
+        publish(result, path)
+    assert names(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["new/folder/sample.zarr", "new/folder/sample.nc"])
+def test_what_was_written_with_xarray_is_stored_again_for_sitesampler(
+    tmp_path: Path, result: xr.Dataset, name: str
+) -> None:
+    plain = result.drop_vars("lambda")
+    plain.to_netcdf(tmp_path / "r.nc", engine="h5netcdf", encoding={"C_h": {"zlib": True, "chunksizes": (2, 3)}})
+    with pytest.raises(
+        StorageError, match=r"r\.nc does not end .*; open it with xarray and pass the dataset itself, or"
+    ):
+        open_result(tmp_path / "r.nc")
+    with xr.open_dataset(tmp_path / "r.nc", engine="h5netcdf") as opened:
+        path = save_result(opened, str(tmp_path / name))
+    for _ in range(2):  # also onto itself
+        with open_result(path) as stored:
+            xr.testing.assert_identical(stored.compute(), plain)
+            save_result(stored, path)
+    assert names(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "path", "says"),
+    [
+        (xr.Dataset(), "r.h5", r"the name of a stored result ends with \.zarr or \.nc, and r\.h5 does not"),
+        (xr.Dataset(), "/dev/null/r.nc", r"/dev/null/r\.nc cannot be written: "),
+        (xr.Dataset(), "", "a result is stored under a path, not ''"),
+        ([1.0], "r.nc", r"save_result stores a dataset, such as sample returns, not \[1\.0\]"),
+    ],
+)
+def test_what_cannot_be_saved_is_refused(dataset: Any, path: str, says: str) -> None:
+    with pytest.raises(StorageError, match=says):
+        save_result(dataset, path)
 
 
 # --------------------------------------------------------------------------------------------------------- checkpoints

@@ -14,7 +14,8 @@ import xarray as xr
 from swept import exploding, identical
 
 import sitesampler as ss
-from sitesampler.errors import DiskFull, InputError, NotFinite
+from sitesampler.errors import DiskFull, InputError, NotFinite, StorageError
+from sitesampler.fixed_point import ChunksLeftOut
 from sitesampler.sweeps import NotConverged
 from sitesampler.workers import Workers
 
@@ -197,7 +198,8 @@ def test_sites_of_chunks_that_were_left_out_are_not_a_number(tmp_path: Path) -> 
     """The others keep their places."""
     start = kept("sweeps", program=exploding, threshold=99.0)
     options: dict[str, Any] = {"threshold": 2.6, "order_parameters": start, "keep_going": True, "seed": 2}
-    ds = exported(tmp_path / "all.zarr", "sweeps", exploding, **options)
+    with pytest.warns(ChunksLeftOut):
+        ds = exported(tmp_path / "all.zarr", "sweeps", exploding, **options)
     store = ss.open_result(tmp_path / "all.zarr").trajectory_h.values.reshape(6, 40, 5)
     lost = [bool(np.isnan(chunk).all()) for chunk in store]
     assert 0 < sum(lost) < 6 and all(
@@ -225,6 +227,72 @@ def test_a_killed_run_leaves_nothing_under_the_name_of_the_store(kind: str, tmp_
     text = textwrap.dedent(KILLED.format(options=options))
     ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120)
     assert ended.returncode == -9, ended.stderr
-    assert not path.exists() and all(left.name.endswith(".writing") for left in tmp_path.iterdir())
+    assert not path.exists() and all(left.name.endswith((".writing", ".lock")) for left in tmp_path.iterdir())
     exported(path, kind)
     assert ss.open_result(path).sizes["site"] == 40 * (3 if kind == "march" else 6)
+
+
+# --------------------------------------------------------------------------------------- what is not ours stays
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("thing", ["folder", "file", "stored NetCDF", "link", "Zarr of somebody else"])
+def test_what_sitesampler_did_not_write_is_never_replaced(
+    thing: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "home"
+    if thing == "folder":
+        path.mkdir()
+        (path / "thesis.tex").write_text("years of work")
+    elif thing == "file":
+        path.write_text("years of work")
+    elif thing == "stored NetCDF":
+        ss.save_result(xr.Dataset({"x": ("time", [1.0])}), tmp_path / "home.nc").rename(path)
+    elif thing == "link":
+        path.symlink_to(tmp_path / "elsewhere")
+    else:
+        xr.Dataset({"x": ("time", [1.0])}).to_zarr(path, zarr_format=2)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
+    with pytest.raises(StorageError, match=r"home is there already and is no store that sitesampler wrote: choose"):
+        exported(path, kind)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_appears_during_a_run_under_the_name_of_its_store_stays(tmp_path: Path) -> None:
+    def slow(net: Any) -> None:
+        h = net.sites().normal()
+        (tmp_path / "all.zarr").mkdir(exist_ok=True)
+        for n in net.steps(2):
+            net.record(n, h=h)
+
+    with pytest.raises(StorageError, match="is there already"):
+        exported(tmp_path / "all.zarr", "march", slow)
+    assert [path.name for path in tmp_path.iterdir()] == ["all.zarr"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_store_of_an_earlier_run_is_replaced_and_nothing_is_left_beside_it(kind: str, tmp_path: Path) -> None:
+    for seed in (1, 2):
+        exported(tmp_path / "all.zarr", kind, seed=seed)
+    assert ss.open_result(tmp_path / "all.zarr").attrs["seed"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["all.zarr"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_second_run_into_the_same_store_is_refused(kind: str, tmp_path: Path) -> None:
+    """A second call, from within the first one: it does not get as far as its own second call."""
+    refused: list[str] = []
+
+    def nested(net: Any) -> None:
+        h = net.sites().normal()
+        if (tmp_path / ".all.zarr.lock").exists() and not refused:
+            refused.append("")
+            with pytest.raises(StorageError) as caught:
+                exported(tmp_path / "all.zarr", kind, nested)
+            refused[0] = str(caught.value)
+        for n in net.steps(2):
+            net.record(n, h=h)
+
+    exported(tmp_path / "all.zarr", kind, nested)
+    assert f"the export {tmp_path / 'all.zarr'} is in use by another run (process " in refused[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["all.zarr"]
