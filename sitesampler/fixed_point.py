@@ -84,7 +84,7 @@ def iterate(
         }
         if state.failures:
             warnings.warn(
-                f"{len(state.failures)} chunks diverged and are left out (attribute failed_chunks), so that the rest is "
+                f"{len(state.failures)} chunks diverged and are left out (attribute failed_chunks): the rest is "
                 f"no fair sample; the first of them: {state.failures[0]}",
                 ChunksLeftOut,
                 stacklevel=3,
