@@ -397,7 +397,7 @@ def parts_of(name, case, chunk):
     state = State([estimates], [1.0], 1, [(merged.samples, merged.variables)], [], [0.0])
 
     def update():
-        sweeps._change(estimates, coefficients, merged)
+        sweeps._change([estimates], [coefficients], [merged])
         return estimates.mixed(coefficients.measured(merged.tally.arrays), 0.5)
 
     _, seconds["update"] = timed(update)
