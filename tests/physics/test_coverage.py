@@ -20,7 +20,7 @@ import xarray as xr
 from scipy import stats
 
 import sitesampler as ss
-from sitesampler import replicas, results
+from sitesampler import replicas, results, sweeps
 from sitesampler.labels import Variable
 from sitesampler.sampler import DEFAULT_TOLERANCE
 from sitesampler.theory import perceptron_flow, random_rnn
@@ -185,6 +185,28 @@ def test_intervals_of_2000_results_cover_the_truth_in_93_to_97_percent(
     system = SYSTEMS[name]
     found = coverage(system, dealt(many_replicas(system, REPLICAS * 2_000, 2, monkeypatch)))
     assert all(0.93 <= fraction <= 0.97 for fraction in found.values()), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_intervals_of_sweeps_cover_the_truth(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as 100 results can tell, like marches: replicas of sweeps share nothing but the number of iterations."""
+    count, system = 100, SYSTEMS[name]
+    names = {name for name, *_ in system.truths()}
+    found: list[Replica] = []
+
+    def keep(outcomes: list[Replica], attrs: dict[str, Any]) -> xr.Dataset:
+        found.extend({name: outcome[name] for name in names} for outcome in outcomes)
+        return results.combine(outcomes[:1], attrs)
+
+    monkeypatch.setattr(sweeps, "combine", keep)
+    options: dict[str, Any] = {"tolerance": TOLERANCE, "every": system.every, "keep": 0, "progress": False}
+    swept = {"population": 2 * POPULATION, "chunk": POPULATION, "sweeps": "auto"}
+    ss.sample(system.program, replicas=REPLICAS * count, seed=3, **options, **swept, **system.parameters)
+    least, most = stats.binom.isf([1 - FALSE_ALARM, FALSE_ALARM], count, LEVEL) / count
+    covered = coverage(system, dealt(found))
+    assert len(found) == REPLICAS * count
+    assert all(least <= fraction <= most for fraction in covered.values()), covered
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
