@@ -175,9 +175,7 @@ def sweep_plan(
     if not isinstance(keep_going, bool):
         raise InputError(f"keep_going must be True or False, not {keep_going!r}")
     begin = _start(program, start, replicas)
-    return Plan(
-        int(population), int(chunk), int(replicas), sweeps, begin, float(damping), until or 0.0, keep_going
-    )  # fmt: skip
+    return Plan(int(population), int(chunk), int(replicas), sweeps, begin, float(damping), until or 0.0, keep_going)
 
 
 def _start(program: Program, start: Any, replicas: int) -> Any:
