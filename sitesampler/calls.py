@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.errors import InputError, did_you_mean, listing, shown
+from sitesampler.errors import InputError, did_you_mean, listing, name_of, shown
 from sitesampler.estimates import unflattened
 from sitesampler.rehearsal import Program, rehearse
-from sitesampler.replicas import Task, name_of
+from sitesampler.replicas import Task
 from sitesampler.storage import open_result, refuse_foreign
 from sitesampler.sweeps import Plan
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitesampler.errors import InputError
+from sitesampler.errors import InputError, name_of
 from sitesampler.estimates import Estimates, unflattened
 from sitesampler.labels import Variable
-from sitesampler.replicas import Task, all_parameters, name_of
+from sitesampler.replicas import Task, all_parameters
 from sitesampler.resuming import difference, plain, sources
 from sitesampler.storage import read_state, write_state
 from sitesampler.sweeps import Plan, Records, State

@@ -86,6 +86,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 and "\n" not in text and " object at 0x" not in text else f"a {type(value).__name__}"
 
 
+def name_of(program: Any) -> str:
+    """Return what a program is called."""
+    return getattr(program, "__name__", type(program).__name__)
+
+
 def _is_program(filename: str) -> bool:
     return filename.startswith(_MODELS) or not filename.startswith(_PACKAGE)
 

@@ -6,15 +6,17 @@ The iteration itself is in ``sweeps.py``; here it is led from its first to its l
 from __future__ import annotations
 
 import warnings
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sitesampler import checkpoints
+from sitesampler.errors import name_of
 from sitesampler.progress import Progress
-from sitesampler.replicas import Task, name_of
+from sitesampler.replicas import Task
 from sitesampler.sweeps import Plan, Sweeps, warn_if_moving
-from sitesampler.trajectories import create_store, finish_store
+from sitesampler.trajectories import trajectory_store, with_trajectories
 from sitesampler.workers import Workers
 
 if TYPE_CHECKING:
@@ -64,10 +66,12 @@ def iterate(
     state = checkpoints.load(checkpoint, settings) if checkpoint is not None and resume else None
     sites = plan.population * plan.replicas
     size = plan.chunks()[0][2]
-    store = create_store(task.plan, export, sites, size, task.dtype) if export is not None else None
-    progress = Progress(f"{name_of(task.program)} at N = infinity", plan.replicas, task.plan.steps, show, of="chunks")
-    sweeps = Sweeps(replace(task, size=size), plan, workers, progress, store)
-    try:
+    title = f"{name_of(task.program)} at N = infinity"
+    with (
+        trajectory_store(task.plan, export, sites, size, task.dtype) as store,
+        closing(Progress(title, plan.replicas, task.plan.steps, show, of="chunks")) as progress,
+    ):
+        sweeps = Sweeps(replace(task, size=size), plan, workers, progress, store)
         if state is None:
             state = sweeps.begin()
             _keep(checkpoint, settings, state)
@@ -90,13 +94,7 @@ def iterate(
                 stacklevel=3,
             )
         dataset = sweeps.dataset(variables, state, facts)
-        return finish_store(store, entries, dataset) if store is not None else dataset
-    except BaseException:
-        if store is not None:
-            store.abandon()
-        raise
-    finally:
-        progress.close()
+        return with_trajectories(dataset, store, entries)
 
 
 def _keep(checkpoint: Path | None, settings: dict[str, Any], state: Any) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sitesampler.errors import InputError
 from sitesampler.estimates import Coefficients, Estimates, Structure, kernel
 from sitesampler.history import History, Rows, gram, products
-from sitesampler.order import Averages, Fields, LiveOrderParameters
+from sitesampler.order import Averages, Fields, LiveOrderParameters, PopulationAverages
 
 _UNFIT = (
     "the order parameters to start from do not fit this program: it {}; start from a result of the same program with "
@@ -207,7 +207,7 @@ def merged_tallies(tallies: Sequence[Tally]) -> Tally:
     return total
 
 
-class FrozenOrderParameters:
+class FrozenOrderParameters(PopulationAverages):
     """Order parameters that do not depend on the samples that run with them.
 
     Parameters
@@ -270,19 +270,19 @@ class FrozenOrderParameters:
 
     def response(self, images: History, vectors: Rows, factor: Averages) -> Averages:
         """Return the frozen responses."""
-        return self._average(LiveOrderParameters.response(self, images, vectors, factor))  # type: ignore[arg-type]
+        return self._average(super().response(images, vectors, factor))
 
     def overlaps(self, history: History, vectors: Rows) -> Averages:
         """Return the frozen overlaps."""
-        return self._average(history.project(vectors))
+        return self._average(super().overlaps(history, vectors))
 
     def average(self, left: Rows, right: Rows) -> Averages:
         """Return the frozen averages of products."""
-        return self._average((left @ right.T).astype(np.float64) / left.shape[1])
+        return self._average(super().average(left, right))
 
     def mean(self, vectors: NDArray[np.floating]) -> Averages:
         """Return the frozen averages."""
-        return self._average(vectors.mean(0, dtype=np.float64))
+        return self._average(super().mean(vectors))
 
     def keeps(self, rest: float, size: float, tolerance: float) -> bool:
         """Return what the start of the iteration has decided."""

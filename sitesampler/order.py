@@ -65,7 +65,27 @@ class OrderParameters(Protocol):
         """Return vectors with the mutual overlaps of bases or images of fields, and of others: one table for each."""
 
 
-class LiveOrderParameters:
+class PopulationAverages:
+    """The averages that a population has itself; live order parameters are these, frozen ones measure them."""
+
+    def response(self, images: History, vectors: Rows, factor: Averages) -> Averages:
+        """Return the responses to fields L z, by Stein: ``<x z> L^{-1}``, (count, k)."""
+        return solve_triangular(factor, images.project(vectors), lower=True, trans=1)
+
+    def overlaps(self, history: History, vectors: Rows) -> Averages:
+        """Return the overlaps of kept site vectors with new ones, (count, k)."""
+        return history.project(vectors)
+
+    def average(self, left: Rows, right: Rows) -> Averages:
+        """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
+        return (left @ right.T).astype(np.float64) / left.shape[1]
+
+    def mean(self, vectors: NDArray[np.floating]) -> Averages:
+        """Return the average over sites, the first axis."""
+        return vectors.mean(0, dtype=np.float64)
+
+
+class LiveOrderParameters(PopulationAverages):
     """Order parameters estimated from the population as it runs.
 
     Parameters
@@ -148,22 +168,6 @@ class LiveOrderParameters:
     def stein(self, source: Fields, vectors: Rows, by: Fields) -> Averages:
         """Return the averages ``<z_i x>`` with the fresh normals behind a matrix, (rank, k): responses, by Stein."""
         return source.images.project(vectors)
-
-    def response(self, images: History, vectors: Rows, factor: Averages) -> Averages:
-        """Return the responses to fields L z, by Stein: ``<x z> L^{-1}``, (count, k)."""
-        return solve_triangular(factor, images.project(vectors), lower=True, trans=1)
-
-    def overlaps(self, history: History, vectors: Rows) -> Averages:
-        """Return the overlaps of kept site vectors with new ones, (count, k)."""
-        return history.project(vectors)
-
-    def average(self, left: Rows, right: Rows) -> Averages:
-        """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
-        return (left @ right.T).astype(np.float64) / left.shape[1]
-
-    def mean(self, vectors: NDArray[np.floating]) -> Averages:
-        """Return the average over sites, the first axis."""
-        return vectors.mean(0, dtype=np.float64)
 
     def keeps(self, rest: float, size: float, tolerance: float) -> bool:
         """Say whether a squared remainder exceeds the tolerance."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.ensemble import SiteEnsemble
-from sitesampler.errors import NotFinite, PopulationTooSmall
+from sitesampler.errors import NotFinite, PopulationTooSmall, name_of
 from sitesampler.export import TrajectoryStore
 from sitesampler.finite import FiniteNetwork
 from sitesampler.labels import Variable
@@ -28,7 +28,7 @@ from sitesampler.records import Recorder
 from sitesampler.rehearsal import Program, run_program
 from sitesampler.results import combine, provenance
 from sitesampler.threads import Lanes, one_blas_thread
-from sitesampler.trajectories import create_store, finish_store
+from sitesampler.trajectories import trajectory_store, with_trajectories
 from sitesampler.workers import workers_for
 
 if TYPE_CHECKING:
@@ -146,23 +146,18 @@ def run(
         If a replica diverged; ``partial`` holds what all of them had recorded.
     """
     at_once, lanes = shares
-    store = create_store(task.plan, export, replicas * task.size, task.size, task.dtype) if export is not None else None
-    task = replace(task, lanes=lanes, store=store)
     title = f"{name_of(task.program)} " + ("at N = infinity" if task.infinite else f"at N = {task.size}")
-    progress = Progress(title, replicas, task.plan.steps, show)
-    try:
+    sites = replicas * task.size
+    with (
+        trajectory_store(task.plan, export, sites, task.size, task.dtype) as store,
+        closing(Progress(title, replicas, task.plan.steps, show)) as progress,
+    ):
+        task = replace(task, lanes=lanes, store=store)
         groups = [[(replica,)] for replica in range(replicas)]
         outcomes = workers_for(client, at_once).run(run_replica, groups, None, task, progress)
         dataset = _collect(task, replicas, outcomes, facts)
-        if store is None:
-            return dataset
-        return finish_store(store, {k: v for outcome in outcomes for k, v in outcome.entries.items()}, dataset)
-    except BaseException:
-        if store is not None:
-            store.abandon()
-        raise
-    finally:
-        progress.close()
+        entries = {name: entry for outcome in outcomes for name, entry in outcome.entries.items()}
+        return with_trajectories(dataset, store, entries)
 
 
 def attributes_of(task: Task, replicas: int, facts: dict[str, Any]) -> dict[str, Any]:
@@ -197,8 +192,3 @@ def all_parameters(task: Task) -> dict[str, Any]:
     known = inspect.signature(task.program).parameters.values()
     defaults = {p.name: p.default for p in list(known)[1:] if p.default is not p.empty}
     return {**defaults, **task.parameters}
-
-
-def name_of(program: Any) -> str:
-    """Return what a program is called."""
-    return getattr(program, "__name__", type(program).__name__)

@@ -20,11 +20,11 @@ from sitesampler.calls import (
     sweep_plan,
 )
 from sitesampler.checkpoints import seed_of
-from sitesampler.errors import InputError
+from sitesampler.errors import InputError, name_of
 from sitesampler.fixed_point import iterate
 from sitesampler.folders import hold
 from sitesampler.rehearsal import Program
-from sitesampler.replicas import name_of, run
+from sitesampler.replicas import run
 from sitesampler.threads import one_blas_thread
 from sitesampler.trajectories import check_trajectories
 from sitesampler.workers import workers_for
@@ -177,7 +177,8 @@ def sample(
         with hold(None, store):
             return run(task, replicas, shares, client, progress, facts, store)
     plan = sweep_plan(program, population, replicas, sweeps, chunk, order_parameters, damping, until, keep_going)
-    if store is not None and population % plan.chunks()[0][2]:
+    chunks = plan.chunks()
+    if store is not None and population % chunks[0][2]:
         raise InputError(
             f'keep="all" stores whole chunks; use a population that is a multiple of the chunk, such as '
             f"{plan.chunk * -(-population // plan.chunk)} for chunks of {plan.chunk}"
@@ -192,10 +193,9 @@ def sample(
         )
     if store is not None:
         check_trajectories(task.plan)
-    at_once = share(len(plan.chunks()) * plan.replicas, client)[0]
-    memory.check_population(
-        task.plan, plan.chunk, len(plan.chunks()) * plan.replicas, at_once, np.dtype(dtype), "chunk"
-    )
+    tasks = len(chunks) * plan.replicas
+    at_once = share(tasks, client)[0]
+    memory.check_population(task.plan, plan.chunk, tasks, at_once, np.dtype(dtype), "chunk")
     # One thread also for what the driver computes: bits must not depend on the number of cores.
     with hold(folder, store), one_blas_thread():
         return iterate(task, plan, workers_for(client, at_once), progress, folder, resume, store)

@@ -22,7 +22,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from sitesampler import __version__
-from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing
+from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing, name_of
 from sitesampler.folders import lock_folder
 from sitesampler.grid import Axes, Point, checked_values, gathered, points_of
 from sitesampler.progress import Progress
@@ -163,7 +163,7 @@ def _checked(
             raise InputError(f"{name} is swept and cannot be fixed as well")
         if name not in options and name not in known and len(known) == len(own):
             hint = did_you_mean(name, [*known, *options])
-            raise InputError(f"{_name(program)} has no parameter {name!r}{hint}; it takes {listing(known)}")
+            raise InputError(f"{name_of(program)} has no parameter {name!r}{hint}; it takes {listing(known)}")
     return axes
 
 
@@ -171,16 +171,12 @@ def _options(call: Callable[..., Any]) -> list[str]:
     return [item.name for item in inspect.signature(call).parameters.values() if item.kind is item.KEYWORD_ONLY]
 
 
-def _name(function: Any) -> str:
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
 def _settings(program: Any, call: Callable[..., Any], axes: Axes, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything that the bits of the result depend on, but for a seed that is drawn."""
     return {
         "sitesampler": __version__,
-        "call": _name(call),
-        "program": _name(program),
+        "call": name_of(call),
+        "program": name_of(program),
         **{f"over {name}": plain(values) for name, values in axes.items()},
         **{name: plain(value) for name, value in fixed.items() if value is not None},
         **sources(program, *fixed.values(), *chain(*axes.values())),
@@ -233,12 +229,12 @@ class _Run:
 
     def _long_name(self, name: str) -> str:
         if name in _options(self._call):
-            return f"option {name} of {_name(self._call)}"
-        return f"parameter {name} of {_name(self._program)}"
+            return f"option {name} of {name_of(self._call)}"
+        return f"parameter {name} of {name_of(self._program)}"
 
     def _compute(self, points: Sequence[Point]) -> None:
         """Compute points: on a cluster several at a time, here one after the other (each takes all cores)."""
-        progress = Progress(f"{_name(self._program)}, sweep", len(self._points), 1, self._progress, of="points")
+        progress = Progress(f"{name_of(self._program)}, sweep", len(self._points), 1, self._progress, of="points")
 
         def count() -> None:
             progress.advance(1)
@@ -304,7 +300,7 @@ class _Run:
             return
         taken = [name for name in self._axes if name in found.variables or name in found.dims]
         if taken:
-            raise InputError(f"{_name(self._program)} records {taken[0]!r} itself; rename the parameter to sweep it")
+            raise InputError(f"{name_of(self._program)} records {taken[0]!r} itself; rename the parameter to sweep it")
         if not self._stopped.is_set():
             self._found[point.index] = self._kept.keep(point, found)
 

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from sitesampler.chunks import ChunkOutcome, Iteration, Start, merged_outcomes, run_chunk, run_start
-from sitesampler.errors import InputError, NotFinite
+from sitesampler.errors import InputError, NotFinite, name_of
 from sitesampler.estimates import Coefficients, Estimates, factorised, mean_of
 from sitesampler.export import TrajectoryStore
 from sitesampler.frozen import Tally
 from sitesampler.labels import Variable
 from sitesampler.progress import Progress
-from sitesampler.replicas import Task, attributes_of, name_of
+from sitesampler.replicas import Task, attributes_of
 from sitesampler.results import combine, merged
 from sitesampler.workers import Workers
 
@@ -207,15 +207,12 @@ class Sweeps:
         after = State([], [*state.changes, change], failures=_failures(state, outcomes))
         after.averaged = state.averaged + 1 if state.settled else 0
         share = 1 / after.averaged if after.averaged else 1 - self.plan.damping
-        for replica, (estimates, coefficients, outcome) in enumerate(
-            zip(state.estimates, frozen, outcomes, strict=True)
-        ):
+        for estimates, coefficients, outcome in zip(state.estimates, frozen, outcomes, strict=True):
             assert outcome.tally is not None
             after.errors.append(_relative_error(estimates, outcome.tally))
             after.estimates.append(estimates.mixed(coefficients.measured(outcome.tally.arrays), share))
-            if after.averaged:
-                older = [state.records[replica]] if state.records else []
-                after.records.append(merged([(outcome.samples, outcome.variables), *older]))
+        if after.averaged:
+            after.records = _recorded(state, outcomes)
         return after
 
     def finish(self, state: State) -> tuple[list[dict[str, Variable]], float, dict[str, tuple[int, str]], list[str]]:
@@ -233,10 +230,7 @@ class Sweeps:
         """
         frozen, outcomes = self._sweep(state, recording=True, store=self.store)
         residual = self._change(state.estimates, frozen, outcomes)
-        variables = []
-        for replica, outcome in enumerate(outcomes):
-            older = [state.records[replica]] if state.records else []
-            variables.append(merged([(outcome.samples, outcome.variables), *older])[1])
+        variables = [recorded for _, recorded in _recorded(state, outcomes)]
         entries = {name: entry for outcome in outcomes for name, entry in outcome.entries.items()}
         return variables, residual, entries, _failures(state, outcomes)
 
@@ -317,8 +311,7 @@ class Sweeps:
         facts = {"world": "single-site ensemble", "population": self.plan.population, "chunk": self.plan.chunk, **facts}
         if state.failures:
             facts["failed_chunks"] = state.failures
-        task = replace(self.task, size=self.plan.population)
-        dataset = combine(variables, attributes_of(task, self.plan.replicas, facts))
+        dataset = combine(variables, attributes_of(self.task, self.plan.replicas, facts))
         dataset["order_parameters"] = xr.DataArray(
             np.stack([estimates.flat() for estimates in state.estimates]),
             dims=("replica", "order_parameter"),
@@ -382,6 +375,13 @@ def _scatter_between(replicas: list[Estimates]) -> float:
 
 def _together(ratios: list[float]) -> float:
     return float(np.sqrt(np.mean(np.square(ratios)))) if ratios else 0.0
+
+
+def _recorded(state: State, outcomes: list[ChunkOutcome]) -> list[Records]:
+    """Return what a sweep has recorded for each replica, together with the averaged iterations before it."""
+    new = [(outcome.samples, outcome.variables) for outcome in outcomes]
+    older = [[record] for record in state.records] or [[] for _ in outcomes]
+    return [merged([latest, *before]) for latest, before in zip(new, older, strict=True)]
 
 
 def _failures(state: State, outcomes: list[ChunkOutcome]) -> list[str]:

@@ -5,6 +5,8 @@ How a store is filled by many workers is in ``export.py``; what a trajectory is,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,14 +43,22 @@ def check_trajectories(plan: Plan) -> None:
             )
 
 
-def create_store(plan: Plan, path: Path, sites: int, chunk: int, dtype: str) -> TrajectoryStore:
-    """Make the empty store for the trajectories of so many sites, written in pieces of a chunk.
+@contextmanager
+def trajectory_store(
+    plan: Plan, path: Path | None, sites: int, chunk: int, dtype: str
+) -> Iterator[TrajectoryStore | None]:
+    """Make the empty store for the trajectories of so many sites, written in pieces of a chunk, if it has a path.
+
+    What was written is removed if the run that fills it goes wrong.
 
     Raises
     ------
     DiskFull
         If they would not fit on the disk.
     """
+    if path is None:
+        yield None
+        return
     names = [event[1] for event in plan.events if event[0] == "sites"]
     layouts = []
     for name, record in plan.records.items():
@@ -63,11 +73,23 @@ def create_store(plan: Plan, path: Path, sites: int, chunk: int, dtype: str) -> 
             dims, shape = ("layer", *dims), (len(record.groups), *shape)
         attrs = {"long_name": f"single-site trajectories of {name}", "units": "1"}
         layouts.append(Layout(PREFIX + name, dims, shape, dtype, attrs, site))
-    return TrajectoryStore.create(path, layouts, chunk)
+    store = TrajectoryStore.create(path, layouts, chunk)
+    try:
+        yield store
+    except BaseException:
+        store.abandon()
+        raise
 
 
-def finish_store(store: TrajectoryStore, entries: dict[str, tuple[int, str]], dataset: xr.Dataset) -> xr.Dataset:
-    """Complete a store with the coordinates of a result; return the result with the trajectories, read when used."""
+def with_trajectories(
+    dataset: xr.Dataset, store: TrajectoryStore | None, entries: dict[str, tuple[int, str]]
+) -> xr.Dataset:
+    """Complete a store, if there is one, with the coordinates of a result; return the result with the trajectories.
+
+    They are read when they are used.
+    """
+    if store is None:
+        return dataset
     dims = {dim for each in store.trajectories for dim in each.dims}
     coords: dict[str, Any] = {
         str(dim): (dim, dataset[dim].values, dataset[dim].attrs) for dim in ("time", "layer") if dim in dims

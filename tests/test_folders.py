@@ -2,13 +2,12 @@
 
 import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
+from files import names, run
 
 from sitesampler import folders
 from sitesampler.errors import InputError, StorageError
@@ -19,18 +18,6 @@ from sitesampler.storage import open_result, publish
 @pytest.fixture
 def result() -> xr.Dataset:
     return xr.Dataset({"C_h": (("time", "lag"), np.arange(12.0).reshape(4, 3))})
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def run(code: str, *arguments: object) -> str:
-    """Run code in a process of its own and return what it printed."""
-    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from files import names, run
 
 from sitesampler import storage
 from sitesampler.errors import DiskFull, SiteSamplerError, StorageError
@@ -30,18 +31,6 @@ def result(rng: np.random.Generator) -> xr.Dataset:
         coords={"time": ("time", np.arange(4.0), {"units": "1"}), "layer": ("replica", ["first", "second"])},
         attrs={"Conventions": "CF-1.11", "parameters": json.dumps({"g": 1.5})},
     )
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def run(code: str, *arguments: object) -> str:
-    """Run code in a process of its own and return what it printed."""
-    command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 # ------------------------------------------------------------------------------------------------------------- results
