@@ -12,23 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sitesampler import errors, figures, models, nonlinearities, theory
-    from sitesampler.diagnosis import diagnose
-    from sitesampler.results import compare, interval
-    from sitesampler.sampler import sample, simulate
-    from sitesampler.storage import open_result, save_result
-    from sitesampler.sweeping import sweep
+    from sitesampler.results.combine import compare, interval
+    from sitesampler.runs.calls import sample, simulate
+    from sitesampler.runs.diagnosis import diagnose
+    from sitesampler.storage.stores import open_result, save_result
+    from sitesampler.studies.sweep import sweep
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "compare": "results",
-    "diagnose": "diagnosis",
-    "interval": "results",
-    "open_result": "storage",
-    "sample": "sampler",
-    "save_result": "storage",
-    "simulate": "sampler",
-    "sweep": "sweeping",
+    "compare": "results.combine",
+    "diagnose": "runs.diagnosis",
+    "interval": "results.combine",
+    "open_result": "storage.stores",
+    "sample": "runs.calls",
+    "save_result": "storage.stores",
+    "simulate": "runs.calls",
+    "sweep": "studies.sweep",
 }
 _MODULES = ("errors", "figures", "models", "nonlinearities", "theory")
 

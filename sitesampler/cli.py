@@ -192,12 +192,12 @@ def _write(path: str, text: str, mode: str = "w") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     # The file is read before the slow imports, so that mistakes in it are answered at once.
-    from sitesampler.study import read_study
+    from sitesampler.studies.study_file import read_study
 
     study = read_study(options.study, options.set)
 
-    from sitesampler.running import run_study
-    from sitesampler.sweeps import NotConverged
+    from sitesampler.runs.iteration import NotConverged
+    from sitesampler.studies.run import run_study
 
     with _cluster(options) as client, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # told by `consistency`
@@ -229,7 +229,7 @@ def _cluster(options: argparse.Namespace) -> Iterator[Any]:
             raise InputError("the --tls files are for a scheduler; name it with --scheduler tls://HOST:PORT")
         yield None
         return
-    from sitesampler.connecting import connect
+    from sitesampler.compute.clusters import connect
 
     client = connect(options.scheduler, **tls)
     try:

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sitesampler.ensemble import SiteEnsemble
-from sitesampler.finite import FiniteNetwork
-from sitesampler.order import LiveOrderParameters
-from sitesampler.plan import Plan, Script
-from sitesampler.records import Recorder
-from sitesampler.threads import Lanes
+from sitesampler.language.script import Plan, Script
+from sitesampler.physics.order import LiveOrderParameters
+from sitesampler.records.recorder import Recorder
+from sitesampler.vectors.threads import Lanes
+from sitesampler.worlds.ensemble import SiteEnsemble
+from sitesampler.worlds.finite import FiniteNetwork
 
 # -------------------------------------------------------------------------------------------------- passes over tables
 

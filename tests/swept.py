@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sitesampler.calls import prepare
-from sitesampler.chunks import ChunkOutcome, Iteration, Start, run_chunk, run_start
-from sitesampler.estimates import Estimates, factorised
-from sitesampler.replicas import Task
+from sitesampler.physics.estimates import Estimates, factorised
+from sitesampler.runs.chunks import ChunkOutcome, Iteration, Start, run_chunk, run_start
+from sitesampler.runs.march import Task
+from sitesampler.runs.options import prepare
 
 
 def silent(_: int) -> None:

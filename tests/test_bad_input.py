@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sitesampler as ss
+from sitesampler.compute.workers import Workers
 from sitesampler.errors import (
     InputError,
     NotFinite,
@@ -18,7 +19,6 @@ from sitesampler.errors import (
     SiteSamplerError,
     StorageError,
 )
-from sitesampler.workers import Workers
 
 SHORT = {"dt": 0.1, "duration": 1.0}
 

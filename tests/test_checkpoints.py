@@ -17,10 +17,10 @@ import xarray as xr
 from swept import identical
 
 import sitesampler as ss
-from sitesampler import checkpoints
 from sitesampler.errors import DiskFull, InputError, StorageError
-from sitesampler.storage import read_state, write_state
-from sitesampler.sweeps import NotConverged, Sweeps
+from sitesampler.runs import checkpoints
+from sitesampler.runs.iteration import NotConverged, Sweeps
+from sitesampler.storage.stores import read_state, write_state
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "sweeps": 5, "progress": False}
@@ -112,8 +112,8 @@ PROGRAM = """
     import os, signal, sys, warnings
     import numpy as np
     import sitesampler as ss
-    from sitesampler import sweeps
-    from sitesampler.sweeps import NotConverged
+    from sitesampler.runs import iteration as sweeps
+    from sitesampler.runs.iteration import NotConverged
 
     iteration, chunk, options = int(sys.argv[1]), int(sys.argv[2]), {options}
     run_chunk = sweeps.run_chunk

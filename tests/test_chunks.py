@@ -8,9 +8,9 @@ import pytest
 from swept import chunk_of, start_of, task_of
 
 import sitesampler as ss
-from sitesampler import chunks
-from sitesampler.ensemble import SiteEnsemble
-from sitesampler.history import History
+from sitesampler.runs import chunks
+from sitesampler.vectors.table import History
+from sitesampler.worlds.ensemble import SiteEnsemble
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from made_up import made_up_result
 
 from sitesampler import models
 from sitesampler.cli import consistency, headlines, main
+from sitesampler.compute.workers import SchedulerLost
 from sitesampler.errors import DiskFull, NotFinite, OutOfMemory, StorageError
-from sitesampler.workers import SchedulerLost
 
 STUDY = str(Path(__file__).parents[1] / "studies" / "random_rnn.toml")
 SMALL = {

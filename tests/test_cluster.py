@@ -21,10 +21,10 @@ import pytest
 import xarray as xr
 
 import sitesampler as ss
-from sitesampler.connecting import connect, versions
+from sitesampler.compute.clusters import connect, versions
+from sitesampler.compute.progress import Progress
+from sitesampler.compute.workers import SchedulerLost, WorkerLost, workers_for
 from sitesampler.errors import InputError, NotFinite
-from sitesampler.progress import Progress
-from sitesampler.workers import SchedulerLost, WorkerLost, workers_for
 
 HERE = Path(__file__).parent
 PATIENCE = 60.0  # seconds; a busy machine starts processes slowly
@@ -341,7 +341,7 @@ def test_a_client_that_gave_up_has_a_successor_for_this_call_and_later_ones(proc
 def test_a_scheduler_that_does_not_come_back_is_one_sentence(
     processes: Processes, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sitesampler.workers.RETURN_WITHIN", 1.0)
+    monkeypatch.setattr("sitesampler.compute.workers.RETURN_WITHIN", 1.0)
     processes.have(1, client)
     progress = Heard(18)
     killer = in_the_middle(progress, processes.scheduler.kill)
@@ -377,7 +377,7 @@ def test_tls_gives_the_same_bits_and_keeps_strangers_out(
         with connect(cluster.address, **certificates) as client:
             assert cluster.address.startswith("tls://")
             np.testing.assert_array_equal(summed(6, client), summed(6))
-        monkeypatch.setattr("sitesampler.connecting.ANSWER_WITHIN", 1.0)
+        monkeypatch.setattr("sitesampler.compute.clusters.ANSWER_WITHIN", 1.0)
         with pytest.raises(InputError, match="does it use the same encryption"):
             connect(cluster.address.replace("tls://", "tcp://"))
     finally:

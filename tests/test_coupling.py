@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from reference import SYMMETRIES, WORLDS, Player, open_world, random_program
 
 import sitesampler as ss
-from sitesampler.ensemble import SiteEnsemble
-from sitesampler.matrix import GaussianMatrix, SymmetrisedMatrix
-from sitesampler.order import LiveOrderParameters
-from sitesampler.threads import Lanes, one_blas_thread
+from sitesampler.physics.matrix import GaussianMatrix, SymmetrisedMatrix
+from sitesampler.physics.order import LiveOrderParameters
+from sitesampler.vectors.threads import Lanes, one_blas_thread
+from sitesampler.worlds.ensemble import SiteEnsemble
 
 engine = settings(deadline=None, derandomize=True, max_examples=40)
 

@@ -12,9 +12,9 @@ import xarray as xr
 from scipy.special import stdtrit
 
 import sitesampler as ss
-from sitesampler.diagnosis import diagnose
 from sitesampler.errors import InputError, PopulationTooSmall, ProgramError
-from sitesampler.sweeps import NotConverged
+from sitesampler.runs.diagnosis import diagnose
+from sitesampler.runs.iteration import NotConverged
 from sitesampler.theory import goe, random_rnn
 
 
@@ -183,7 +183,7 @@ def test_without_a_part_to_subtract_there_is_no_extrapolated_value(monkeypatch: 
             raise PopulationTooSmall("too small")
         return made_up(program, **call)
 
-    monkeypatch.setattr("sitesampler.diagnosis.sample", sample)
+    monkeypatch.setattr("sitesampler.runs.diagnosis.sample", sample)
     ds = diagnose(program, population=1000, seed=0)
     assert [str(name) for name in ds if "stderr" not in str(name)] == ["x", "x_tolerance"]
     left_out = "in the run at population=500, replicas=16, too small; time step: in the run at dt=0.2, replicas=16, "
@@ -219,7 +219,7 @@ def program(net: Any, *, dt: float = 0.1) -> None:
 def test_parts_and_errors_of_made_up_runs() -> None:
     sample = MadeUp(population=3, time_step=-2, tolerance=0.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sitesampler.diagnosis.sample", sample)
+        patch.setattr("sitesampler.runs.diagnosis.sample", sample)
         ds = diagnose(program, population=1000, seed=0).isel(time=0)
     assert ds.x == pytest.approx(2.015)
     found = {kind: float(ds[f"x_{kind}"]) for kind in ("population", "time_step", "tolerance", "extrapolated")}
@@ -250,12 +250,12 @@ def test_parts_and_errors_of_made_up_runs() -> None:
 def test_the_summary_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[float, float, float], error: float, sentence: str
 ) -> None:
-    monkeypatch.setattr("sitesampler.diagnosis.sample", MadeUp(*sizes, error))
+    monkeypatch.setattr("sitesampler.runs.diagnosis.sample", MadeUp(*sizes, error))
     assert diagnose(program, population=1000, seed=0).summary.splitlines()[-1] == sentence
 
 
 def test_the_summary_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitesampler.diagnosis.sample", MadeUp(population=20, error=0.02))
+    monkeypatch.setattr("sitesampler.runs.diagnosis.sample", MadeUp(population=20, error=0.02))
     lines = diagnose(program, population=1000, seed=0).summary.splitlines()
     assert lines[1].split() == ["sampling", "population", "time", "step", "tolerance"]
     assert lines[2].split() == ["x", "0.91", "%", "9.1", "%", "(7.1)", "0", "%", "(0)", "0", "%", "(0)"]
@@ -270,7 +270,7 @@ def test_of_sweeps_it_is_the_chunk_that_is_halved(
     monkeypatch: pytest.MonkeyPatch, chunk: int, used: float, half: int
 ) -> None:
     sample = MadeUp(population=2)
-    monkeypatch.setattr("sitesampler.diagnosis.sample", sample)
+    monkeypatch.setattr("sitesampler.runs.diagnosis.sample", sample)
     ds = diagnose(program, population=100_000, chunk=chunk, seed=0, sweeps=5)
     assert [(call["population"], call["chunk"], call["sweeps"]) for call in sample.calls] == [
         (100_000, size, 5) for size in (chunk, half, chunk, chunk)
@@ -305,7 +305,7 @@ def test_true_sweeps_have_a_part_of_the_chunk_in_use() -> None:
     ids=str,
 )
 def test_refused_before_any_work(call: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitesampler.sampler.run", None)
+    monkeypatch.setattr("sitesampler.runs.calls.run", None)
     with pytest.raises(InputError, match=message):
         diagnose(ss.models.random_rnn, **call)
 

@@ -7,9 +7,9 @@ import pytest
 import reference
 from scipy import stats
 
-from sitesampler.draws import MatchedDraws, PlainDraws
 from sitesampler.errors import PopulationTooSmall
-from sitesampler.threads import Lanes, one_blas_thread
+from sitesampler.vectors.draws import MatchedDraws, PlainDraws
+from sitesampler.vectors.threads import Lanes, one_blas_thread
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 import reference
 
 from sitesampler.errors import InputError
-from sitesampler.estimates import Coefficients, Estimates, Structure, factorised, kernel, mean_of, unflattened
+from sitesampler.physics.estimates import Coefficients, Estimates, Structure, factorised, kernel, mean_of, unflattened
 
 
 def smooth_vectors(rng: np.random.Generator, count: int, size: int = 400) -> np.ndarray:

@@ -16,10 +16,10 @@ import pytest
 import xarray as xr
 from numpy.typing import NDArray
 
-from sitesampler import export
 from sitesampler.errors import DiskFull, StorageError
-from sitesampler.export import Trajectory, TrajectoryStore
-from sitesampler.storage import open_result, publish
+from sitesampler.storage import trajectories as export
+from sitesampler.storage.stores import open_result, publish
+from sitesampler.storage.trajectories import Trajectory, TrajectoryStore
 
 SITES, CHUNK = 10, 4  # the last chunk is shorter
 H = Trajectory("h", ("site", "time"), (SITES, 5), "float64", {"long_name": "input", "units": "1"})

@@ -9,8 +9,8 @@ from sitesampler.errors import InputError
 from sitesampler.figures import KINDS, draw
 from sitesampler.figures.deep_learning import alignment, critical_line
 from sitesampler.figures.random_matrices import density_of, jacobi_coefficients, sampled_density
-from sitesampler.running import run_study
-from sitesampler.study import read_study
+from sitesampler.studies.run import run_study
+from sitesampler.studies.study_file import read_study
 from sitesampler.theory import goe
 
 STUDIES = Path(__file__).parents[1] / "studies"

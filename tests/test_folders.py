@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 from files import names, run
 
-from sitesampler import folders
 from sitesampler.errors import InputError, StorageError
-from sitesampler.folders import hold, lock_folder, make_folder
-from sitesampler.storage import open_result, publish
+from sitesampler.storage import folders
+from sitesampler.storage.folders import hold, lock_folder, make_folder
+from sitesampler.storage.stores import open_result, publish
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from sitesampler.errors import StorageError
-from sitesampler.folders import lock_folder
+from sitesampler.storage.folders import lock_folder
 try:
     with lock_folder(Path(sys.argv[1])):
         print("in")

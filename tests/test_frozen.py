@@ -8,16 +8,16 @@ import reference
 from swept import chunk_of, silent, start_of, task_of
 
 import sitesampler as ss
-from sitesampler.chunks import Iteration, merged_outcomes, run_chunk
-from sitesampler.ensemble import SiteEnsemble
 from sitesampler.errors import InputError
-from sitesampler.estimates import factorised
-from sitesampler.frozen import FrozenOrderParameters, Tally, WrittenOrderParameters, merged_tallies
-from sitesampler.order import LiveOrderParameters
-from sitesampler.plan import Script
-from sitesampler.records import Recorder
-from sitesampler.replicas import Task
-from sitesampler.threads import Lanes
+from sitesampler.language.script import Script
+from sitesampler.physics.estimates import factorised
+from sitesampler.physics.frozen import FrozenOrderParameters, Tally, WrittenOrderParameters, merged_tallies
+from sitesampler.physics.order import LiveOrderParameters
+from sitesampler.records.recorder import Recorder
+from sitesampler.runs.chunks import Iteration, merged_outcomes, run_chunk
+from sitesampler.runs.march import Task
+from sitesampler.vectors.threads import Lanes
+from sitesampler.worlds.ensemble import SiteEnsemble
 
 EXACT: dict[str, dict[str, Any]] = {
     "goe_flow": {"dt": 0.1, "duration": 1.5},

@@ -7,8 +7,8 @@ import pytest
 import reference
 
 from sitesampler.errors import OutOfMemory
-from sitesampler.history import History
-from sitesampler.threads import Lanes, one_blas_thread
+from sitesampler.vectors.table import History
+from sitesampler.vectors.threads import Lanes, one_blas_thread
 
 SIZES = (1, 4095, 4096, 4097, 9000)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from sitesampler import kernels
+from sitesampler.vectors import kernels
 
 SIZES = (1, 2, 4095, 4096, 4097, 9000)  # one sample, and around the edges of the blocks
 RANKS = range(10)  # rows are read in eights, fours and ones

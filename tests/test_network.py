@@ -10,7 +10,7 @@ from scipy import stats
 
 import sitesampler as ss
 from sitesampler.errors import NotFinite
-from sitesampler.threads import one_blas_thread
+from sitesampler.vectors.threads import one_blas_thread
 
 
 @pytest.fixture(autouse=True, scope="module")

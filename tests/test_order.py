@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import reference
 
-from sitesampler.history import History
-from sitesampler.order import Fields, LiveOrderParameters
-from sitesampler.threads import Lanes
+from sitesampler.physics.order import Fields, LiveOrderParameters
+from sitesampler.vectors.table import History
+from sitesampler.vectors.threads import Lanes
 
 
 def grown(vectors: np.ndarray, tolerance: float, at_once: int = 1, rounding: float = 0.0) -> tuple[History, np.ndarray]:

@@ -10,8 +10,8 @@ import xarray as xr
 from scipy import stats
 
 from sitesampler.errors import InputError
-from sitesampler.labels import Kind, Variable
-from sitesampler.results import combine, compare, interval, merged, provenance
+from sitesampler.records.variable import Kind, Variable
+from sitesampler.results.combine import combine, compare, interval, merged, provenance
 
 
 def variable(values: Any, floor: Any = 0.0, kind: Kind = "average") -> Variable:

@@ -16,9 +16,9 @@ import xarray as xr
 import sitesampler as ss
 from sitesampler.cli import main
 from sitesampler.errors import InputError, NotFinite, StorageError
-from sitesampler.folders import lock_folder
-from sitesampler.running import run_study
-from sitesampler.study import StudyError, read_study
+from sitesampler.storage.folders import lock_folder
+from sitesampler.studies.run import run_study
+from sitesampler.studies.study_file import StudyError, read_study
 
 OWN = """
 from pathlib import Path
@@ -105,7 +105,7 @@ def test_an_interrupted_run_goes_on_with_its_seeds_and_its_complete_datasets(
 
 
 def read_program(file: Path) -> Callable[..., None]:
-    from sitesampler.study import load_program
+    from sitesampler.studies.study_file import load_program
 
     return load_program(read_study(file))
 

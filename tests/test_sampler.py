@@ -10,12 +10,12 @@ import reference
 import xarray as xr
 
 import sitesampler as ss
-from sitesampler import sampler
-from sitesampler.calls import prepare
 from sitesampler.errors import NotFinite, PopulationTooSmall
-from sitesampler.kernels import BLOCK
-from sitesampler.replicas import run_replica
-from sitesampler.storage import publish
+from sitesampler.runs import calls as sampler
+from sitesampler.runs.march import run_replica
+from sitesampler.runs.options import prepare
+from sitesampler.storage.stores import publish
+from sitesampler.vectors.kernels import BLOCK
 
 
 def mixed(net: Any, *, duration: float = 1.0, gain: float = 1.2) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 import sitesampler as ss
 from sitesampler.errors import ProgramError
-from sitesampler.spectrum import LowRank, bulk_edges, rectangular_outliers, square_outliers
+from sitesampler.physics.spectrum import LowRank, bulk_edges, rectangular_outliers, square_outliers
 from sitesampler.theory import evolving_spikes as evolving_theory
 from sitesampler.theory import spiked_wigner as spiked_theory
 

@@ -14,10 +14,10 @@ import xarray as xr
 import zarr
 from files import names, run
 
-from sitesampler import storage
 from sitesampler.errors import DiskFull, SiteSamplerError, StorageError
-from sitesampler.folders import lock_folder
-from sitesampler.storage import open_result, publish, read_state, save_result, write_state
+from sitesampler.storage import stores as storage
+from sitesampler.storage.folders import lock_folder
+from sitesampler.storage.stores import open_result, publish, read_state, save_result, write_state
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np, xarray as xr
 from sitesampler.errors import DiskFull
-from sitesampler.storage import publish, open_result, read_state, write_state
+from sitesampler.storage.stores import publish, open_result, read_state, write_state
 
 folder = Path(sys.argv[1])
 noise = np.random.default_rng(1).normal(size=5000)
@@ -355,8 +355,8 @@ def test_a_kill_at_any_moment_leaves_a_complete_state(tmp_path: Path) -> None:
 import itertools, sys
 from pathlib import Path
 import numpy as np
-from sitesampler.folders import lock_folder
-from sitesampler.storage import write_state
+from sitesampler.storage.folders import lock_folder
+from sitesampler.storage.stores import write_state
 with lock_folder(Path(sys.argv[1])) as folder:
     for i in itertools.count():
         write_state(folder / "state.npz", {"x": np.full(200_000, float(i))}, {"iteration": i})

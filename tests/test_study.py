@@ -10,8 +10,8 @@ import xarray as xr
 
 import sitesampler as ss
 from sitesampler.errors import InputError, NotFinite
-from sitesampler.running import run_study
-from sitesampler.study import StudyError, load_program, read_study
+from sitesampler.studies.run import run_study
+from sitesampler.studies.study_file import StudyError, load_program, read_study
 
 WHOLE = """
 title = "A weak network"

@@ -15,9 +15,9 @@ import pytest
 import xarray as xr
 
 import sitesampler as ss
-from sitesampler import checkpoints
 from sitesampler.errors import DiskFull, InputError, NotFinite, ProgramError, StorageError
-from sitesampler.sweeps import NotConverged
+from sitesampler.runs import checkpoints
+from sitesampler.runs.iteration import NotConverged
 
 LAYERS = {"population": 200, "replicas": 2, "depth": 3}
 

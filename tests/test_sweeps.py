@@ -18,14 +18,14 @@ import xarray as xr
 from swept import exploding, identical, start_of, task_of
 
 import sitesampler as ss
+from sitesampler.compute.progress import Progress
+from sitesampler.compute.workers import Workers
 from sitesampler.errors import InputError, NotFinite, PopulationTooSmall
-from sitesampler.estimates import Estimates, Structure
-from sitesampler.fixed_point import ChunksLeftOut
-from sitesampler.frozen import Tally
-from sitesampler.progress import Progress
-from sitesampler.storage import publish
-from sitesampler.sweeps import NotConverged, Plan, State, Sweeps
-from sitesampler.workers import Workers
+from sitesampler.physics.estimates import Estimates, Structure
+from sitesampler.physics.frozen import Tally
+from sitesampler.runs.fixed_point import ChunksLeftOut
+from sitesampler.runs.iteration import NotConverged, Plan, State, Sweeps
+from sitesampler.storage.stores import publish
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "sweeps": 2, "progress": False}
@@ -318,7 +318,7 @@ def test_a_march_that_diverges_is_told_from_a_chunk() -> None:
 # ---------------------------------------------------------------------------------------------------- the same bits
 def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def cores(count: int) -> None:
-        monkeypatch.setattr("sitesampler.calls.os.sched_getaffinity", lambda _: set(range(count)))
+        monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _: set(range(count)))
 
     runs = []
     for count in (1, 2, 7):
@@ -329,7 +329,7 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(monkeypatch
 
 
 def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sitesampler import sweeps
+    from sitesampler.runs import iteration as sweeps
 
     plain, order = swept(), threading.Lock()
     delays = iter(np.random.default_rng(0).uniform(0, 0.02, 1000))
@@ -344,14 +344,14 @@ def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch
         return outcome
 
     monkeypatch.setattr(sweeps, "run_chunk", late)
-    monkeypatch.setattr("sitesampler.calls.os.sched_getaffinity", lambda _: set(range(4)))
+    monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _: set(range(4)))
     assert identical(plain, swept())
     assert seen != sorted(seen)
 
 
 def test_chunks_draw_numbers_of_their_own_in_each_iteration_and_replica() -> None:
-    from sitesampler.chunks import Iteration, run_chunk
-    from sitesampler.estimates import factorised
+    from sitesampler.physics.estimates import factorised
+    from sitesampler.runs.chunks import Iteration, run_chunk
 
     task = task_of(exploding, 50, threshold=99.0)
     frozen = [factorised(start_of(task), 1e-3)] * 2
@@ -368,8 +368,8 @@ def test_chunks_draw_numbers_of_their_own_in_each_iteration_and_replica() -> Non
 # ------------------------------------------------------------------------------------- scatter is not the error
 def test_the_change_is_measured_in_errors_of_the_mean_over_chunks(rng: np.random.Generator) -> None:
     """For averages that do not move, whatever the chunks weigh: about one."""
-    from sitesampler.frozen import merged_tallies
-    from sitesampler.sweeps import _error
+    from sitesampler.physics.frozen import merged_tallies
+    from sitesampler.runs.iteration import _error
 
     ratios = []
     for _ in range(400):

@@ -10,7 +10,7 @@ from reference import open_world
 
 import sitesampler as ss
 from sitesampler.errors import InputError, ProgramError
-from sitesampler.threads import one_blas_thread
+from sitesampler.vectors.threads import one_blas_thread
 
 
 @pytest.fixture(autouse=True)

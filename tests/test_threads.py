@@ -7,7 +7,7 @@ import pytest
 import scipy.linalg  # noqa: F401  # has a BLAS of its own, to be there before threads are counted
 from threadpoolctl import threadpool_info
 
-from sitesampler.threads import Lanes, one_blas_thread
+from sitesampler.vectors.threads import Lanes, one_blas_thread
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

@@ -14,10 +14,10 @@ import xarray as xr
 from swept import exploding, identical
 
 import sitesampler as ss
+from sitesampler.compute.workers import Workers
 from sitesampler.errors import DiskFull, InputError, NotFinite, StorageError
-from sitesampler.fixed_point import ChunksLeftOut
-from sitesampler.sweeps import NotConverged
-from sitesampler.workers import Workers
+from sitesampler.runs.fixed_point import ChunksLeftOut
+from sitesampler.runs.iteration import NotConverged
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 #: A march of 3 replicas, and a sweep of 2 with chunks of 40.
@@ -82,7 +82,7 @@ def test_averages_over_the_last_sweep_are_those_of_its_result_where_it_alone_was
 def test_the_values_do_not_depend_on_the_number_of_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = []
     for count in (1, 5):
-        monkeypatch.setattr("sitesampler.calls.os.sched_getaffinity", lambda _, n=count: set(range(n)))
+        monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _, n=count: set(range(n)))
         results.append(exported(tmp_path / f"{count}.zarr", "sweeps").load())
     assert identical(*results)
 
@@ -211,7 +211,7 @@ def test_sites_of_chunks_that_were_left_out_are_not_a_number(tmp_path: Path) -> 
 KILLED = """
     import os, signal, sys, warnings
     import sitesampler as ss
-    from sitesampler.export import TrajectoryStore
+    from sitesampler.storage.trajectories import TrajectoryStore
 
     finish = TrajectoryStore.finish
     TrajectoryStore.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sitesampler.connecting import connect
+from sitesampler.compute.clusters import connect
+from sitesampler.compute.progress import Progress
+from sitesampler.compute.task_graph import FAN_IN
+from sitesampler.compute.workers import workers_for
 from sitesampler.errors import InputError
-from sitesampler.progress import Progress
-from sitesampler.task_graph import FAN_IN
-from sitesampler.workers import workers_for
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_client_that_is_none_is_refused() -> None:
 
 
 def test_addresses_and_tls_files_that_do_not_fit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitesampler.connecting.ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr("sitesampler.compute.clusters.ANSWER_WITHIN", 1.0)
     pem = tmp_path / "a.pem"
     pem.write_text("not a certificate")
     for address, files, sentence in (
@@ -173,6 +173,6 @@ def test_addresses_and_tls_files_that_do_not_fit_are_refused(tmp_path: Path, mon
 
 
 def test_a_scheduler_that_does_not_answer_is_refused_with_the_seconds_waited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitesampler.connecting.ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr("sitesampler.compute.clusters.ANSWER_WITHIN", 1.0)
     with pytest.raises(InputError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9 within 1 s .*is it running"):
         connect("tcp://127.0.0.1:9")

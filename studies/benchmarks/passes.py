@@ -12,10 +12,10 @@ import time
 
 import numpy as np
 
-from sitesampler.draws import MatchedDraws
-from sitesampler.matrix import GaussianMatrix
-from sitesampler.order import LiveOrderParameters
-from sitesampler.threads import Lanes, one_blas_thread
+from sitesampler.physics.matrix import GaussianMatrix
+from sitesampler.physics.order import LiveOrderParameters
+from sitesampler.vectors.draws import MatchedDraws
+from sitesampler.vectors.threads import Lanes, one_blas_thread
 
 
 def medians(functions, rounds):

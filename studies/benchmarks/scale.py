@@ -24,14 +24,14 @@ from distributed.deploy.subprocess import SubprocessCluster
 from distributed.protocol.pickle import dumps
 
 import sitesampler as ss
-from sitesampler import checkpoints
-from sitesampler.calls import prepare
-from sitesampler.chunks import Iteration, Start, merged_outcomes, run_chunk, run_start
-from sitesampler.estimates import factorised
-from sitesampler.progress import Progress
-from sitesampler.sweeps import NotConverged, Plan, State, Sweeps
-from sitesampler.threads import one_blas_thread
-from sitesampler.workers import workers_for
+from sitesampler.compute.progress import Progress
+from sitesampler.compute.workers import workers_for
+from sitesampler.physics.estimates import factorised
+from sitesampler.runs import checkpoints
+from sitesampler.runs.chunks import Iteration, Start, merged_outcomes, run_chunk, run_start
+from sitesampler.runs.iteration import NotConverged, Plan, State, Sweeps
+from sitesampler.runs.options import prepare
+from sitesampler.vectors.threads import one_blas_thread
 
 #: The short program of most tables: two inputs, two layers, ten steps.
 DEEP = (ss.models.deep_network, {"steps": 10, "outlier_times": ()})

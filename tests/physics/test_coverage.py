@@ -20,9 +20,11 @@ import xarray as xr
 from scipy import stats
 
 import sitesampler as ss
-from sitesampler import replicas, results, sweeps
-from sitesampler.labels import Variable
-from sitesampler.sampler import DEFAULT_TOLERANCE
+from sitesampler.records.variable import Variable
+from sitesampler.results import combine as results
+from sitesampler.runs import iteration as sweeps
+from sitesampler.runs import march as replicas
+from sitesampler.runs.calls import DEFAULT_TOLERANCE
 from sitesampler.theory import perceptron_flow, random_rnn
 
 REPLICAS, LEVEL = 4, 0.95

@@ -10,11 +10,11 @@ from scipy import stats
 from test_worlds import SMALL, assert_same
 
 import sitesampler as ss
-from sitesampler.calls import prepare
-from sitesampler.chunks import Iteration, Start, merged_outcomes, run_chunk, run_start
 from sitesampler.errors import InputError
-from sitesampler.estimates import factorised
-from sitesampler.sweeps import NotConverged
+from sitesampler.physics.estimates import factorised
+from sitesampler.runs.chunks import Iteration, Start, merged_outcomes, run_chunk, run_start
+from sitesampler.runs.iteration import NotConverged
+from sitesampler.runs.options import prepare
 from sitesampler.theory import random_rnn
 
 #: Variables that a march does not have.

@@ -1,0 +1,234 @@
+"""What a site program holds of a random matrix: products, updates, outliers.
+
+`Coupling` checks its arguments, splits off the perturbed twins, and adds the rank-one updates to what the matrix
+itself gives; the physics of that is in ``matrix.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitesampler.errors import ProgramError, program_line, shown
+from sitesampler.physics.matrix import Matrix
+from sitesampler.physics.spectrum import LowRank, Outliers
+from sitesampler.vectors.table import Rows
+
+if TYPE_CHECKING:
+    from sitesampler.language.groups import Group
+    from sitesampler.language.network import Network
+
+
+class _Updates:
+    """Left and right vectors of rank-one updates, kept once however many couplings they were added to."""
+
+    def __init__(self, rows: Group, cols: Group) -> None:
+        self.left, self.right = rows.history(), cols.history()
+
+
+class Coupling:
+    """A Gaussian random matrix between two groups, as a site program holds it.
+
+    Made by ``net.coupling``; the program says ``J @ x``, ``J.T @ y``, ``J.add(...)`` and ``J.scale(...)``.
+
+    Parameters
+    ----------
+    net : Network
+        The world it lives in.
+    rows, cols : Group
+        Groups of its left and right sides.
+    matrix : Matrix
+        Its Gaussian part.
+    gain : float
+        Entries have variance gain^2/N.
+    """
+
+    __array_ufunc__ = None  # so that `x @ J` comes to __rmatmul__ instead of looping over the entries of x
+
+    def __init__(self, net: Network, rows: Group, cols: Group, matrix: Matrix, gain: float) -> None:
+        self.net, self.rows, self.cols = net, rows, cols
+        self.matrix = matrix
+        self.gain = gain
+        self._own: _Updates | None = None
+        self._strengths: dict[_Updates, NDArray[np.float64]] = {}
+
+    def __matmul__(self, x: Any) -> NDArray[np.floating]:
+        """Return the field J x on the rows' sites, (rows,) or (rows, k) like x."""
+        return self._product(x, self.cols, self.rows, transposed=False)
+
+    def __rmatmul__(self, x: Any) -> NDArray[np.floating]:
+        """Refuse ``x @ J``: the program says ``J.T @ x``."""
+        raise ProgramError(f"{program_line()}: a vector stands left of a coupling; write J.T @ x instead of x @ J")
+
+    @property
+    def T(self) -> TransposedCoupling:
+        """The transposed coupling."""
+        return TransposedCoupling(self)
+
+    def add(self, left: Any, right: Any = None, strength: float = 1.0) -> None:
+        """Update J += strength/N left right^T, summed over inner columns; or J += strength V for a coupling V.
+
+        Parameters
+        ----------
+        left : (rows,) or (rows, k) array, or Coupling
+            Site vector of the rows' group.  A coupling must have gain 0 (it then is a sum of updates, such as the
+            velocity of momentum) and the same groups.
+        right : (cols,) or (cols, k) array
+            Site vector of the columns' group, with as many inner columns as ``left``.
+        strength : float
+
+        Raises
+        ------
+        ProgramError
+            If the shapes or groups do not fit.
+        """
+        self.net.note("add", self.rows.name, self.cols.name, isinstance(left, Coupling))
+        self._check_number(strength, "the strength of J.add")
+        if isinstance(left, Coupling):
+            self._add_coupling(left, float(strength), right)
+            return
+        lefts = self.net.as_rows(left, self.rows, "the left vector of J.add")
+        rights = self.net.as_rows(right, self.cols, "the right vector of J.add")
+        self.net.check_finite(lefts, "the left vector of J.add")
+        self.net.check_finite(rights, "the right vector of J.add")
+        if len(lefts) != len(rights):
+            raise ProgramError(
+                f"{program_line()}: J.add was given {len(lefts)} left and {len(rights)} right inner columns; "
+                "they must be as many"
+            )
+        if self.net.absorb(self.matrix, lefts, rights, float(strength)):
+            return
+        if self._own is None:
+            self._own = _Updates(self.rows, self.cols)
+        self._own.left.append(lefts)
+        self._own.right.append(rights)
+        self._accumulate(self._own, np.full(len(lefts), float(strength)), len(self._own.left) - len(lefts))
+
+    def scale(self, factor: float) -> None:
+        """Multiply the whole matrix, updates included, by a number (weight decay)."""
+        self.net.note("scale", self.rows.name, self.cols.name)
+        self._check_number(factor, "the factor of J.scale")
+        self.matrix.scale(float(factor))
+        for strengths in self._strengths.values():
+            strengths *= float(factor)
+
+    def _check_number(self, value: Any, word: str) -> None:
+        if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiu":
+            raise ProgramError(f"{program_line()}: {word} must be a number, not {shown(value)}")
+        self.net.check_finite(np.full((1, 1), value, float), word)
+
+    def outlier_eigenvalues(self, *vectors: Any) -> Outliers:
+        """Return the eigenvalues of a square coupling beyond its bulk, by decreasing modulus.
+
+        Parameters
+        ----------
+        *vectors : (sites,) arrays
+            Site vectors v whose squared overlaps (u.v)^2 / (|u|^2 |v|^2) with the eigenvectors u are wanted.
+
+        Returns
+        -------
+        Outliers
+            ``values`` and ``overlaps``; ``net.record(t, outliers=J.outlier_eigenvalues())`` records the values with
+            the dimension ``outlier``, NaN where a replica has fewer.
+
+        Raises
+        ------
+        ProgramError
+            If the coupling joins two groups.
+        """
+        if self.rows is not self.cols:
+            raise ProgramError(f"{program_line()}: a coupling between two groups has singular values, not eigenvalues")
+        self.net.note("outlier_eigenvalues", self.rows.name, len(vectors))
+        return self.matrix.eigenvalues(self._low_rank(), self._sites(vectors, self.rows))
+
+    def outlier_singular_values(self, left: Any = (), right: Any = ()) -> Outliers:
+        """Return the singular values of the coupling beyond its bulk, in decreasing order.
+
+        They are those of the coupling itself (entries of variance gain^2/N); the z of eqs. (108)-(111) are their
+        squares over the ratio of the columns.
+
+        Parameters
+        ----------
+        left, right : sequences of (sites,) arrays
+            Site vectors of the rows' and the columns' group whose squared overlaps with the singular vectors are
+            wanted; those with the left ones come first.
+
+        Returns
+        -------
+        Outliers
+            See `outlier_eigenvalues`.
+        """
+        self.net.note("outlier_singular_values", self.rows.name, self.cols.name, len(left), len(right))
+        given = self._sites(left, self.rows), self._sites(right, self.cols)
+        return self.matrix.singular_values(self._low_rank(), *given)
+
+    def _low_rank(self) -> list[LowRank]:
+        """Return the updates as an operator on site vectors of average square 1, without the twins."""
+        parts = []
+        for updates, strengths in self._strengths.items():
+            left = updates.left.rows[: len(strengths), : self.rows.size]
+            right = updates.right.rows[: len(strengths), : self.cols.size]
+            parts.append(LowRank(left, right, self.cols.ratio * strengths))
+        return parts
+
+    def _sites(self, vectors: Any, group: Group) -> Rows:
+        rows = [self.net.as_rows(vector, group, "a vector to overlap with outliers") for vector in vectors]
+        return np.concatenate([np.empty((0, group.rows)), *rows])[:, : group.size]
+
+    def _add_coupling(self, other: Coupling, strength: float, right: Any) -> None:
+        if right is not None or other.gain != 0 or (other.rows, other.cols) != (self.rows, self.cols):
+            raise ProgramError(
+                f"{program_line()}: only a coupling of gain 0 between the same groups can be added to another, "
+                "as J.add(V, strength=...)"
+            )
+        if self.net.absorb_matrix(self.matrix, other.matrix, strength):
+            return
+        for updates, strengths in other._strengths.items():
+            self._accumulate(updates, strength * strengths, 0)
+
+    def _accumulate(self, updates: _Updates, strengths: NDArray[np.float64], start: int) -> None:
+        total = np.zeros(max(start + len(strengths), len(self._strengths.get(updates, ()))))
+        if updates in self._strengths:
+            total[: len(self._strengths[updates])] = self._strengths[updates]
+        total[start : start + len(strengths)] += strengths
+        self._strengths[updates] = total
+
+    def _product(self, x: Any, source: Group, target: Group, transposed: bool) -> NDArray[np.floating]:
+        self.net.note("J.T @" if transposed else "J @", source.name, target.name)
+        word = "the vector multiplied by " + ("J.T" if transposed else "J")
+        everything = self.net.as_rows(x, source, word)
+        self.net.check_finite(everything, word)
+        vectors, rounding = source.with_differences(everything)
+        multiply = self.matrix.transposed_times if transposed else self.matrix.times
+        fields = multiply(vectors, rounding)
+        out = target.with_twins(fields)
+        for updates, strengths in self._strengths.items():
+            near, far = (updates.right, updates.left) if transposed else (updates.left, updates.right)
+            overlaps = self.net.order.overlaps(far, everything)[: len(strengths)]
+            near.combine(source.ratio * strengths[:, None] * overlaps, out)
+        return out[0] if np.ndim(x) == 1 else out.T
+
+
+class TransposedCoupling:
+    """The transpose of a coupling; it knows ``J.T @ y`` and ``J.T.T``."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, coupling: Coupling) -> None:
+        self._coupling = coupling
+
+    def __matmul__(self, y: Any) -> NDArray[np.floating]:
+        """Return the field J^T y on the columns' sites, (cols,) or (cols, k) like y."""
+        J = self._coupling
+        return J._product(y, J.rows, J.cols, transposed=True)
+
+    def __rmatmul__(self, y: Any) -> NDArray[np.floating]:
+        """Refuse ``y @ J.T``: the program says ``J @ y``."""
+        raise ProgramError(f"{program_line()}: a vector stands left of a coupling; write J @ y instead of y @ J.T")
+
+    @property
+    def T(self) -> Coupling:
+        """The coupling itself."""
+        return self._coupling

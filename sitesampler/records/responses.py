@@ -1,0 +1,112 @@
+"""Response estimators that a record is read with: perturbed twins, and Stein's lemma for tensor couplings.
+
+Both are averages of a site vector (or of its difference to its twin) with the normal vectors that drove it.  Which
+vectors are recorded, and when, is the business of ``records.py``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from sitesampler.errors import ProgramError, program_line
+from sitesampler.vectors.table import History, Rows
+
+if TYPE_CHECKING:
+    from sitesampler.physics.tensor import TensorCoupling
+
+
+class Probe(ABC):
+    """Normal vectors that a field was made of, one or more per time.
+
+    Parameters
+    ----------
+    label : str
+        Added to the name of the response: "" or "_name".
+    dt : float or None
+        Time step that the response is per unit time of; None for raw responses.
+    columns : int or None
+        Inner columns of the field.
+    """
+
+    def __init__(self, label: str, dt: float | None, columns: int | None) -> None:
+        self.label, self.dt, self.columns = label, dt, columns
+        #: Of the fields, in their order; several of one step have the same.
+        self.times: list[float] = []
+
+    def _note(self, time: float) -> None:
+        if self.times and time < self.times[-1]:
+            raise ProgramError(
+                f"{program_line()}: a source or a force acts at {time} after it has acted at {self.times[-1]}, so that "
+                "t' of its response has no one meaning; let it act in one loop"
+            )
+        self.times.append(time)
+
+    @abstractmethod
+    def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
+        """Return averages with the normals so far, (times, field columns, k), for a vector and its difference."""
+
+    @abstractmethod
+    def finish(self, averages: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn the averages of one record into derivatives."""
+
+    def chosen(self, every: int) -> NDArray[np.intp]:
+        """Return which of the times a thinned result keeps."""
+        return np.arange(len(self.times))
+
+
+class SourceProbe(Probe):
+    """The perturbations of ``net.source``: R(t, t') = <delta h(t) w(t')>."""
+
+    def __init__(self, normals: History, label: str, dt: float | None, columns: int | None) -> None:
+        super().__init__(label, dt, columns)
+        self.normals = normals
+
+    def append(self, time: float, field: Rows) -> None:
+        """Keep the normals, (columns, size), that perturb this time."""
+        self._note(time)
+        self.normals.append(field)
+
+    def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
+        """Return averages of the difference to the twin with the perturbations so far."""
+        assert differences is not None
+        averages = self.normals.project(differences)
+        return averages.reshape(len(self.times), self.columns or 1, len(sites))
+
+    def finish(self, averages: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the averages: perturbations of matched, unit variance need no further factor."""
+        return averages
+
+
+class SteinProbe(Probe):
+    """The normals behind a tensor's force, xi = L z: R = <s z> L^{-1}."""
+
+    def __init__(self, tensor: TensorCoupling, label: str, dt: float | None) -> None:
+        super().__init__(label, dt, None)
+        self.tensor = tensor
+        self._indices: list[int] = []
+
+    def append(self, time: float, index: int) -> None:
+        """Note that the tensor has made a force of its own at this time."""
+        self._note(time)
+        self._indices.append(index)
+
+    def chosen(self, every: int) -> NDArray[np.intp]:
+        """Return the kept times whose steps a thinned result keeps."""
+        return np.flatnonzero(np.asarray(self._indices, int) % every == 0)
+
+    def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
+        """Return averages of the vector itself with the normals so far."""
+        return self.tensor.images.project(sites)[:, None, :]
+
+    def finish(self, averages: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Undo the factor of the covariance."""
+        count = len(averages)
+        if count == 0:
+            return averages
+        flat = averages.reshape(count, -1)
+        return solve_triangular(self.tensor.factor[:count, :count], flat, lower=True, trans=1).reshape(averages.shape)

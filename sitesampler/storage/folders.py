@@ -1,0 +1,170 @@
+"""Folders and stores for results: one run in each at a time, and nothing left half written by runs that were killed.
+
+What is written there, and how it gets its name, is in ``storage.py``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from sitesampler.errors import InputError, StorageError
+from sitesampler.storage.stores import MANIFEST, WRITING
+
+try:
+    import fcntl
+except ImportError:  # not on Windows: there no run is kept out of another's folder
+    fcntl = None  # type: ignore[assignment]
+
+_LEFT_OVER = re.compile(rf"\.(?P<name>.+?)\.\d+(\.replaced)?{re.escape(WRITING)}")
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
+
+
+def make_folder(folder: Path, what: str = "output folder") -> Path:
+    """Make a folder for results and see that it can be written; errors call it what it is for.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be made or written.
+    """
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"the {what} {folder} is a file: name a folder, which may be a new one")
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}{WRITING}"
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise InputError(f"the {what} {folder} cannot be written: {error.strerror}") from None
+    return folder
+
+
+@contextmanager
+def lock_folder(folder: Path, what: str = "output folder") -> Iterator[Path]:
+    """Make a folder, keep every other run out of it, and sweep what killed runs left half written there.
+
+    The lock belongs to the process and ends with it, however it ends; the hidden file that carries it says who to ask.
+    Where the file system knows no locks, nobody is kept out and nothing is swept.
+
+    Raises
+    ------
+    StorageError
+        If another run holds the folder.
+    InputError
+        If the folder cannot be made or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as place, lock_folder(Path(place) / "results") as folder:
+    ...     print(folder.name)
+    results
+    """
+    make_folder(folder, what)
+    with _lock(folder / ".lock", f"the {what} {folder}", "folder") as locked:
+        if locked:
+            _sweep(folder)
+        yield folder
+
+
+@contextmanager
+def hold(checkpoint: Path | None, export: Path | None) -> Iterator[None]:
+    """Keep every other run out of the folder of a checkpoint, and out of the name of a store for trajectories.
+
+    Raises
+    ------
+    StorageError
+        If another run holds one of them.
+    InputError
+        If a folder cannot be made or written.
+    """
+    with ExitStack() as held:
+        if checkpoint is not None:
+            held.enter_context(lock_folder(checkpoint, "checkpoint folder"))
+        if export is not None:
+            make_folder(export.parent, "folder of the export,")
+            held.enter_context(_lock(_lock_of(export), f"the export {export}", "name"))
+        yield
+
+
+def _lock_of(path: Path) -> Path:
+    """Return the hidden file beside a store that carries its lock."""
+    return path.with_name(f".{path.name}.lock")
+
+
+@contextmanager
+def _lock(path: Path, what: str, other: str) -> Iterator[bool]:
+    """Hold a lock; yield whether there are locks."""
+    file = _locked(path, what, other)
+    if file is None:
+        yield False
+        return
+    try:
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def _locked(path: Path, what: str, other: str) -> IO[str] | None:
+    """Return the file, open, empty and locked; None where there are no locks."""
+    while fcntl is not None:
+        file = path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with file:
+                file.seek(0)
+                holder = file.read() or "another process"
+            raise StorageError(
+                f"{what} is in use by another run ({holder}): wait for it to end or choose another {other}"
+            ) from None
+        except OSError as error:
+            file.close()
+            path.unlink(missing_ok=True)
+            if error.errno not in _NO_LOCKS:
+                raise
+            return None
+        # Between opening and locking, another run may have ended and removed the file: then the lock is on nothing.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.truncate(0)
+                return file
+        file.close()
+    return None
+
+
+def _is_locked(path: Path) -> bool:
+    """Say whether a run is writing a store of this name, which does not need the lock of its folder."""
+    try:
+        with _lock_of(path).open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left half written; what was complete but for its name gets the name."""
+    for left in sorted(folder.glob(f".*{WRITING}"), reverse=True):  # of one name, the new one before the replaced one
+        named = _LEFT_OVER.fullmatch(left.name)
+        if named is None or _is_locked(folder / named["name"]):
+            continue
+        if (left / MANIFEST).exists() and not (folder / named["name"]).exists():
+            left.rename(folder / named["name"])
+        elif left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
