@@ -1,4 +1,4 @@
-"""What tests of sweeps share: tasks and chunks by hand, a program that diverges, and what the same bits are."""
+"""What tests of iterations share: tasks and chunks by hand, a program that diverges, and what the same bits are."""
 
 from typing import Any
 

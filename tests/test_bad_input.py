@@ -398,7 +398,7 @@ def test_comparing_what_has_nothing_in_common() -> None:
 def test_paths_that_cannot_be_meant(options: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
     with pytest.raises(InputError) as caught:
-        sample(sweeps=1, chunk=100, **SHORT, **options)
+        sample(iterations=1, chunk=100, **SHORT, **options)
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -409,7 +409,7 @@ def test_a_result_is_opened_by_a_path(path: Any) -> None:
 
 def test_a_population_of_too_many_chunks_is_refused_with_the_chunk_that_would_do() -> None:
     """At once: a list of so many chunks would take minutes."""
-    message = refusal(InputError, lambda: sample(population=10**12, sweeps=1, **SHORT))
+    message = refusal(InputError, lambda: sample(population=10**12, iterations=1, **SHORT))
     assert message == (
         "a population of 1000000000000 in chunks of 8192 makes 122,070,313 chunks for each replica, and 1,000,000 are "
         "the most; use a chunk of at least 1000000"

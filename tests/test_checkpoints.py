@@ -23,7 +23,7 @@ from sitesampler.runs.iteration import NotConverged, Sweeps
 from sitesampler.storage.stores import read_state, write_state
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
-SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "sweeps": 5, "progress": False}
+SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "iterations": 5, "progress": False}
 
 
 def swept(folder: Path | None = None, program: Any = ss.models.random_rnn, **changes: Any) -> xr.Dataset:
@@ -112,18 +112,18 @@ PROGRAM = """
     import os, signal, sys, warnings
     import numpy as np
     import sitesampler as ss
-    from sitesampler.runs import iteration as sweeps
+    from sitesampler.runs import iteration as iterations
     from sitesampler.runs.iteration import NotConverged
 
     iteration, chunk, options = int(sys.argv[1]), int(sys.argv[2]), {options}
-    run_chunk = sweeps.run_chunk
+    run_chunk = iterations.run_chunk
 
     def deadly(shared, replica, number, *rest, report):
         if shared.number == iteration and replica == 1 and number == chunk:
             os.kill(os.getpid(), signal.SIGKILL)
         return run_chunk(shared, replica, number, *rest, report=report)
 
-    sweeps.run_chunk = deadly
+    iterations.run_chunk = deadly
     warnings.simplefilter("ignore", NotConverged)
     ss.sample(ss.models.random_rnn, **options)
 """
@@ -161,7 +161,7 @@ def tilted(h: Any) -> Any:
         ({"population": 500}, "population was 400 and is 500"),
         ({"chunk": 80}, "chunk was 100 and is 80"),
         ({"replicas": 3}, "replicas was 2 and is 3"),
-        ({"sweeps": "auto"}, "sweeps was 5 and is 'auto'"),
+        ({"iterations": "auto"}, "iterations was 5 and is 'auto'"),
         ({"order_parameters": "cold"}, "order_parameters was 'march' and is 'cold'"),
         ({"damping": 0.5}, "damping was 0.0 and is 0.5"),
         ({"until": 0.1}, "until was 0.0 and is 0.1"),

@@ -170,7 +170,7 @@ def test_the_self_consistency_of_a_sweep_is_that_of_its_worst_point() -> None:
 
 
 def test_a_run_with_sweeps_says_how_self_consistent_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small = {**SMALL, "parameters.duration": 0.5, "sample.population": 64, "sample.sweeps": 2, "sample.chunk": 32}
+    small = {**SMALL, "parameters.duration": 0.5, "sample.population": 64, "sample.iterations": 2, "sample.chunk": 32}
     assert main(["run", STUDY, "--no-progress", "--output", str(tmp_path), *settings(small)]) == 0
     printed = capsys.readouterr()
     assert re.search(r"^sampler, N = infinity: .*self-consistent.* \(residual .* after 2 iterations", printed.out, re.M)
@@ -181,4 +181,4 @@ def test_options_that_only_make_sense_together_are_refused_with_the_name_of_the_
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", STUDY, "--output", str(tmp_path), *settings({**SMALL, "sample.chunk": 32})]) == 2
-    assert 'random_rnn.toml: chunk says how a population is swept; add sweeps="auto"' in refusal(capsys)
+    assert 'random_rnn.toml: chunk says how order parameters are iterated; add iterations="auto"' in refusal(capsys)

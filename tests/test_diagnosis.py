@@ -161,13 +161,13 @@ def test_a_double_step_is_left_out_and_the_result_says_so(parameters: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("sweeps", "part"), [({}, "population"), ({"sweeps": 2, "chunk": 80}, "chunk")], ids=["march", "sweeps"]
+    ("iterations", "part"), [({}, "population"), ({"iterations": 2, "chunk": 80}, "chunk")], ids=["march", "iterations"]
 )
-def test_half_a_population_that_is_used_up_is_left_out_and_the_rest_is_kept(sweeps: dict[str, Any], part: str) -> None:
-    call: dict[str, Any] = {"population": 160 if sweeps else 80, "replicas": 2, "dt": 0.1, "duration": 3}
+def test_half_a_population_that_is_used_up_is_left_out_and_the_rest_is_kept(iterations: dict[str, Any], part: str) -> None:
+    call: dict[str, Any] = {"population": 160 if iterations else 80, "replicas": 2, "dt": 0.1, "duration": 3}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotConverged)  # two sweeps of so few samples
-        ds = diagnose(ss.models.random_rnn, seed=0, tolerance=1e-6, **call, **sweeps)
+        warnings.simplefilter("ignore", NotConverged)  # two iterations of so few samples
+        ds = diagnose(ss.models.random_rnn, seed=0, tolerance=1e-6, **call, **iterations)
     assert "C_h_time_step" in ds and "C_h_tolerance" in ds and f"C_h_{part}" not in ds
     assert re.match(rf"{part}: in the run at {part}=40, .*too small", ds.attrs["left_out"]), ds.attrs["left_out"]
     labels = ds.C_h_extrapolated.attrs
@@ -271,8 +271,8 @@ def test_of_sweeps_it_is_the_chunk_that_is_halved(
 ) -> None:
     sample = MadeUp(population=2)
     monkeypatch.setattr("sitesampler.runs.diagnosis.sample", sample)
-    ds = diagnose(program, population=100_000, chunk=chunk, seed=0, sweeps=5)
-    assert [(call["population"], call["chunk"], call["sweeps"]) for call in sample.calls] == [
+    ds = diagnose(program, population=100_000, chunk=chunk, seed=0, iterations=5)
+    assert [(call["population"], call["chunk"], call["iterations"]) for call in sample.calls] == [
         (100_000, size, 5) for size in (chunk, half, chunk, chunk)
     ]
     # The bias is 0.02 for a chunk of 1,000, whatever the size of the population.
@@ -282,7 +282,7 @@ def test_of_sweeps_it_is_the_chunk_that_is_halved(
 
 def test_true_sweeps_have_a_part_of_the_chunk_in_use() -> None:
     """A population of 400 is swept in halves unless told otherwise."""
-    ds = diagnose(ss.models.goe_flow, population=400, replicas=2, seed=0, sweeps="auto", dt=0.1, duration=0.4)
+    ds = diagnose(ss.models.goe_flow, population=400, replicas=2, seed=0, iterations="auto", dt=0.1, duration=0.4)
     assert [run.get("chunk") for run in json.loads(ds.attrs["runs"])] == [None, 100, None, None]
     assert float(abs(ds.C_h_chunk / ds.C_h_chunk_stderr).max()) < 1 < float(abs(ds.C_h_time_step / ds.C_h_stderr).max())
 

@@ -276,7 +276,7 @@ def test_compare_refuses_what_cannot_be_compared() -> None:
 
 
 def test_compare_minds_no_dimension_of_what_has_no_error() -> None:
-    """Results of sweeps have order parameters by replica, changes by iteration, and trajectories by site."""
+    """Results of iterations have order parameters by replica, changes by iteration, and trajectories by site."""
 
     def swept(replicas: int, iterations: int, kept: int) -> xr.Dataset:
         more = {
@@ -312,6 +312,6 @@ def test_compare_leaves_out_what_is_empty_unless_nothing_is_left() -> None:
 def test_compare_takes_sweeps_and_networks_of_any_number_of_replicas() -> None:
     import sitesampler as ss
 
-    call: dict[str, Any] = {"population": 200, "chunk": 100, "seed": 0, "sweeps": 2, "dt": 0.25, "duration": 1}
+    call: dict[str, Any] = {"population": 200, "chunk": 100, "seed": 0, "iterations": 2, "dt": 0.25, "duration": 1}
     few, many = (ss.sample(ss.models.goe_flow, replicas=n, keep=n, **call) for n in (2, 3))
     assert float(abs(compare(few, many).C_h).max()) < 2e-3

@@ -158,7 +158,7 @@ def test_a_run_that_is_resumed_after_a_failure_goes_on_from_the_state_of_sample(
         raise NotFinite("x is not finite at time 3")
 
     monkeypatch.setattr("sitesampler.sample", fail)
-    study = read_study(file, ["sample.sweeps=3"])
+    study = read_study(file, ["sample.iterations=3"])
     for resume in (False, True):
         with pytest.raises(NotFinite):
             run_study(study, folder, resume=resume)
@@ -166,7 +166,7 @@ def test_a_run_that_is_resumed_after_a_failure_goes_on_from_the_state_of_sample(
 
 
 def test_all_trajectories_go_to_a_store_of_their_own(file: Path, folder: Path) -> None:
-    settings = ["sample.keep='all'", "sample.sweeps=2", "sample.chunk=20", "sample.seed=0"]
+    settings = ["sample.keep='all'", "sample.iterations=2", "sample.chunk=20", "sample.seed=0"]
     sample = run_study(read_study(file, settings), folder).sample
     everything = ss.open_result(folder / "trajectories.zarr").load()
     assert everything["trajectory_x"].sizes == {"site": 200, "time": 5}

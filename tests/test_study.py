@@ -164,14 +164,14 @@ def test_a_study_calls_sample_and_simulate_with_its_options(
 def test_a_study_hands_what_belongs_to_its_folder_to_sample(
     study_file: Callable[[str], Path], tmp_path: Path, calls: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    settings = ["sample.sweeps='auto'", "sample.chunk=500", "sample.damping=0", "sample.until=0.1", "sample.keep='all'"]
+    settings = ["sample.iterations='auto'", "sample.chunk=500", "sample.damping=0", "sample.until=0.1", "sample.keep='all'"]
     file = study_file(WHOLE)
     xr.Dataset().to_zarr(file.parent / "before.zarr", zarr_format=2)
     settings += ["sample.order_parameters='before.zarr'", "sample.keep_going=true"]
     run_study(read_study(file, settings), tmp_path / "out")
     (_, _, options), _ = calls
-    given = {name: options[name] for name in ("sweeps", "chunk", "damping", "until", "keep", "keep_going")}
-    assert given == {"sweeps": "auto", "chunk": 500, "damping": 0, "until": 0.1, "keep": "all", "keep_going": True}
+    given = {name: options[name] for name in ("iterations", "chunk", "damping", "until", "keep", "keep_going")}
+    assert given == {"iterations": "auto", "chunk": 500, "damping": 0, "until": 0.1, "keep": "all", "keep_going": True}
     assert options["order_parameters"] == file.parent / "before.zarr"  # relative to the study file
     assert options["export"] == tmp_path / "out" / "trajectories.zarr"
     assert (options["checkpoint"], options["resume"]) == (tmp_path / "out" / "checkpoint" / "sample", False)
@@ -180,7 +180,7 @@ def test_a_study_hands_what_belongs_to_its_folder_to_sample(
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ("sample.sweeps='many'", "--set sample.sweeps must be a positive integer or \"auto\", got 'many'"),
+        ("sample.iterations='many'", "--set sample.iterations must be a positive integer or \"auto\", got 'many'"),
         ("sample.damping=1", "--set sample.damping must be a number from 0 to below 1, got 1"),
         ("sample.until=0", "--set sample.until must be a positive number, got 0"),
         ("sample.keep=-1", '--set sample.keep must be an integer that is not negative, or "all", got -1'),
@@ -203,10 +203,10 @@ def test_what_only_sample_can_refuse_is_said_with_the_name_of_the_file(
     study_file: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: Any, **__: Any) -> None:
-        raise InputError("chunk is an option of sweeps; set sweeps as well")
+        raise InputError("chunk is an option of iterations; set iterations as well")
 
     monkeypatch.setattr("sitesampler.sample", refuse)
-    with pytest.raises(InputError, match=r"weak\.toml: chunk is an option of sweeps; set sweeps as well$"):
+    with pytest.raises(InputError, match=r"weak\.toml: chunk is an option of iterations; set iterations as well$"):
         run_study(read_study(study_file(WHOLE), ["sample.chunk=10"]), tmp_path / "out")
 
 

@@ -28,7 +28,7 @@ from sitesampler.runs.iteration import NotConverged, Plan, State, Sweeps
 from sitesampler.storage.stores import publish
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
-SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "sweeps": 2, "progress": False}
+SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "iterations": 2, "progress": False}
 
 
 def swept(program: Any = ss.models.random_rnn, **changes: Any) -> xr.Dataset:
@@ -67,9 +67,9 @@ def test_the_result_says_how_it_was_swept() -> None:
     assert set(march.data_vars) <= set(ds.data_vars) and ds.trajectory_h.sizes["site"] == 16
 
 
-@pytest.mark.parametrize("sweeps", [1, 3])
-def test_a_number_of_sweeps_is_a_number_of_iterations(sweeps: int) -> None:
-    assert swept(sweeps=sweeps).change.sizes["iteration"] == sweeps
+@pytest.mark.parametrize("iterations", [1, 3])
+def test_a_number_of_sweeps_is_a_number_of_iterations(iterations: int) -> None:
+    assert swept(iterations=iterations).change.sizes["iteration"] == iterations
 
 
 def test_one_time_in_every_few_is_recorded_and_the_sweep_is_the_same() -> None:
@@ -90,17 +90,17 @@ def test_programs_without_couplings_or_with_worthless_ones_are_swept_too() -> No
             h = np.tanh(h) + (0.0 if gain is None else net.coupling(sites, gain=gain) @ h)
 
     for gain in (None, 0.0):
-        ds = swept(uncoupled, sweeps="auto", gain=gain)
+        ds = swept(uncoupled, iterations="auto", gain=gain)
         assert ds.change.values.tolist() == [0.0] and ds.attrs["converged"] == 1
         assert ds.attrs["self_consistency_residual"] == 0.0 and ds.C_h.values[0, 0] == pytest.approx(1.0)
-        assert swept(uncoupled, sweeps=1, gain=gain, order_parameters=ds).C_h.values[0, 0] == pytest.approx(1.0)
+        assert swept(uncoupled, iterations=1, gain=gain, order_parameters=ds).C_h.values[0, 0] == pytest.approx(1.0)
 
 
 def test_single_precision_is_swept_down_to_its_rounding() -> None:
     """A tolerance below the rounding of the vectors must not make a basis of it."""
-    double = swept(ss.models.goe_flow, dt=0.1, duration=1.0, sweeps=3)
+    double = swept(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3)
     for tolerance in (1e-3, 1e-9):
-        single = swept(ss.models.goe_flow, dt=0.1, duration=1.0, sweeps=3, dtype="float32", tolerance=tolerance)
+        single = swept(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3, dtype="float32", tolerance=tolerance)
         np.testing.assert_allclose(single.C_h.values, double.C_h.values, rtol=2e-4)
         assert single.trajectory_h.dtype == np.float32
 
@@ -108,20 +108,20 @@ def test_single_precision_is_swept_down_to_its_rounding() -> None:
 # ------------------------------------------------------------------------------------------------------ convergence
 def test_one_sweep_from_a_cold_start_is_not_enough_and_says_so() -> None:
     with pytest.warns(NotConverged, match=r"random_rnn changed by .* times its Monte Carlo error in the last of 1"):
-        ds = ss.sample(ss.models.random_rnn, **{**SMALL, **RNN, "population": 4000, "chunk": 500, "sweeps": 1},
+        ds = ss.sample(ss.models.random_rnn, **{**SMALL, **RNN, "population": 4000, "chunk": 500, "iterations": 1},
                        order_parameters="cold")  # fmt: skip
     assert ds.attrs["converged"] == 0 and ds.attrs["self_consistency_residual"] > 5
 
 
 def test_the_change_falls_from_iteration_to_iteration_until_it_is_chance() -> None:
-    ds = swept(population=4000, chunk=500, sweeps="auto", order_parameters="cold")
+    ds = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold")
     first, second, *_ = ds.change.values
     assert first > 50 and second < first / 2 and ds.change.values[-1] <= 1.5
     assert ds.attrs["converged"] == 1 and 0.2 < ds.attrs["self_consistency_residual"] < 2
 
 
 def test_damping_keeps_the_given_share_of_the_old_order_parameters() -> None:
-    options: dict[str, Any] = {"sweeps": 1, "order_parameters": "cold", "population": 4000, "chunk": 1000}
+    options: dict[str, Any] = {"iterations": 1, "order_parameters": "cold", "population": 4000, "chunk": 1000}
     plain, damped, more = (swept(damping=damping, **options).order_parameters.values for damping in (0, 0.5, 0.75))
     cold = 2 * damped - plain
     np.testing.assert_allclose(more, 0.75 * cold + 0.25 * plain, rtol=0, atol=1e-12)
@@ -132,14 +132,14 @@ def test_damping_keeps_the_given_share_of_the_old_order_parameters() -> None:
 
 
 def test_a_damped_iteration_takes_longer_and_arrives() -> None:
-    options: dict[str, Any] = {"sweeps": "auto", "order_parameters": "cold", "population": 2000, "chunk": 500}
+    options: dict[str, Any] = {"iterations": "auto", "order_parameters": "cold", "population": 2000, "chunk": 500}
     plain, slow = swept(**options), swept(damping=0.5, **options)
     assert slow.attrs["iterations"] > plain.attrs["iterations"] and slow.attrs["converged"] == 1
 
 
 def test_until_ends_the_iteration_where_a_relative_change_is_small_enough() -> None:
-    strict = swept(population=4000, chunk=500, sweeps="auto", order_parameters="cold")
-    loose = swept(population=4000, chunk=500, sweeps="auto", order_parameters="cold", until=0.3)
+    strict = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold")
+    loose = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold", until=0.3)
     assert loose.attrs["iterations"] < strict.attrs["iterations"]
     assert loose.change.values[-1] == 0.0 and loose.attrs["converged"] == 1
 
@@ -154,7 +154,7 @@ def test_an_iteration_that_stays_above_its_error_but_falls_no_further_is_average
 
 # -------------------------------------------------------------------------------------- from an earlier result
 def test_a_result_is_a_start_whether_in_memory_or_stored(tmp_path: Path) -> None:
-    first = swept(g=1.2, sweeps="auto")
+    first = swept(g=1.2, iterations="auto")
     publish(first, tmp_path / "first.nc")
     one = swept(order_parameters=first)
     two = swept(order_parameters=tmp_path / "first.nc")
@@ -186,10 +186,10 @@ def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) 
     for start, changes, sentence in (
         (first, {"duration": 2.0}, "do not fit this program: it multiplies a matrix more often"),
         (first, {"duration": 0.6}, "do not fit this program: it ends earlier"),
-        (march, {}, "the result to start from holds no order parameters; only those of sample with sweeps do"),
+        (march, {}, "the result to start from holds no order parameters; only those of sample with iterations do"),
         (first.assign_attrs(program="other"), {}, "is one of other, and the program is random_rnn"),
         ("warm", {}, 'order_parameters must be "march", "cold", or a result .* warm|warm does not exist|no result'),
-        (3, {}, 'order_parameters must be "march", "cold", or a result of sample with sweeps, not 3'),
+        (3, {}, 'order_parameters must be "march", "cold", or a result of sample with iterations, not 3'),
         (tmp_path / "none.nc", {}, "none.nc"),
     ):
         with pytest.raises(InputError, match=sentence) as caught:
@@ -201,19 +201,19 @@ def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"sweeps": None}, r'chunk says how a population is swept; add sweeps="auto"'),
-        ({"sweeps": None, "chunk": None, "damping": 0.5}, r'damping says how a population is swept; add sweeps="auto"'),
-        ({"sweeps": None, "chunk": None, "until": 0.1}, r"until says how a population is swept"),
-        ({"sweeps": None, "chunk": None, "keep_going": True}, r"keep_going says how a population is swept"),
+        ({"iterations": None}, r'chunk says how order parameters are iterated; add iterations="auto"'),
+        ({"iterations": None, "chunk": None, "damping": 0.5}, r'damping says how order parameters are iterated; add iterations="auto"'),
+        ({"iterations": None, "chunk": None, "until": 0.1}, r"until says how order parameters are iterated"),
+        ({"iterations": None, "chunk": None, "keep_going": True}, r"keep_going says how order parameters are iterated"),
         (
-            {"sweeps": None, "chunk": None, "order_parameters": "cold"},
-            r"order_parameters says how a population is swept",
+            {"iterations": None, "chunk": None, "order_parameters": "cold"},
+            r"order_parameters says how order parameters are iterated",
         ),
-        ({"sweeps": None, "chunk": None, "checkpoint": "folder"}, r"checkpoint says how a population is swept"),
-        ({"sweeps": "fast"}, r"sweeps must be \"auto\" or a number of iterations, not 'fast'"),
-        ({"sweeps": 0}, r"sweeps must be an integer of at least 1, not 0"),
-        ({"sweeps": True}, r"sweeps must be an integer of at least 1, not True"),
-        ({"sweeps": 1.5}, r"sweeps must be an integer of at least 1, not 1.5"),
+        ({"iterations": None, "chunk": None, "checkpoint": "folder"}, r"checkpoint says how order parameters are iterated"),
+        ({"iterations": "fast"}, r"iterations must be \"auto\" or a number of iterations, not 'fast'"),
+        ({"iterations": 0}, r"iterations must be an integer of at least 1, not 0"),
+        ({"iterations": True}, r"iterations must be an integer of at least 1, not True"),
+        ({"iterations": 1.5}, r"iterations must be an integer of at least 1, not 1.5"),
         ({"chunk": 201}, r"a population of 400 makes no two chunks of 201.* use a chunk of at most 200"),
         ({"chunk": 0}, r"chunk must be an integer of at least 2, not 0"),
         ({"chunk": 1e3}, r"chunk must be an integer of at least 2, not 1000.0"),
@@ -258,7 +258,7 @@ def test_a_chunk_too_small_for_the_draws_is_refused_before_any_work(monkeypatch:
 # ------------------------------------------------------------------------------------------- chunks that diverge
 def test_a_chunk_that_diverges_is_named_by_replica_chunk_sample_and_time() -> None:
     """The sample counts from the first of the replica's population."""
-    few: dict[str, Any] = {"population": 2000, "chunk": 500, "replicas": 1, "sweeps": 1, "seed": 3}
+    few: dict[str, Any] = {"population": 2000, "chunk": 500, "replicas": 1, "iterations": 1, "seed": 3}
     start = swept(exploding, threshold=99.0, **few)
     assert "failed_chunks" not in start.attrs
     with pytest.raises(NotFinite) as caught:
@@ -271,7 +271,7 @@ def test_a_chunk_that_diverges_is_named_by_replica_chunk_sample_and_time() -> No
 
 
 def test_the_rest_goes_on_if_the_user_wants_it_to() -> None:
-    few: dict[str, Any] = {"population": 4000, "chunk": 500, "replicas": 2, "sweeps": 2, "seed": 3}
+    few: dict[str, Any] = {"population": 4000, "chunk": 500, "replicas": 2, "iterations": 2, "seed": 3}
     whole = swept(exploding, threshold=99.0, **few)
     with pytest.warns(ChunksLeftOut, match="chunks diverged and are left out .* the first of them: replica"):
         ds = swept(exploding, threshold=3.3, order_parameters=whole, keep_going=True, **few)
@@ -299,12 +299,12 @@ def test_what_averaged_iterations_have_recorded_is_kept_when_a_later_chunk_diver
             h = h + 0.1 * (J @ np.tanh(h)) + (np.inf if len(calls) > limit[0] and t > 0.2 else 0)
 
     limit = [10**6]
-    swept(late, sweeps=6)
+    swept(late, iterations=6)
     # Rehearsals and marches come first; then 8 chunks for each iteration.
     limit[0] = len(calls) - 8
     calls.clear()
     with pytest.raises(NotFinite, match=r"late, last sweep") as caught:
-        swept(late, sweeps=6)
+        swept(late, iterations=6)
     partial = caught.value.partial
     assert partial.attrs["incomplete"] == str(caught.value)
     assert np.all(np.isfinite(partial.C_h.values)) and partial.C_h.sizes == {"time": 5, "time_": 5}
@@ -329,11 +329,11 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(monkeypatch
 
 
 def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sitesampler.runs import iteration as sweeps
+    from sitesampler.runs import iteration as iterations
 
     plain, order = swept(), threading.Lock()
     delays = iter(np.random.default_rng(0).uniform(0, 0.02, 1000))
-    run_chunk, seen = sweeps.run_chunk, []
+    run_chunk, seen = iterations.run_chunk, []
 
     def late(shared: Any, *arguments: Any, report: Any) -> Any:
         with order:
@@ -343,7 +343,7 @@ def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch
         seen.append(arguments[:2])
         return outcome
 
-    monkeypatch.setattr(sweeps, "run_chunk", late)
+    monkeypatch.setattr(iterations, "run_chunk", late)
     monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _: set(range(4)))
     assert identical(plain, swept())
     assert seen != sorted(seen)
@@ -380,7 +380,7 @@ def test_the_change_is_measured_in_errors_of_the_mean_over_chunks(rng: np.random
 
 
 def test_until_loosens_the_iteration_but_not_its_certificate() -> None:
-    ds = swept(population=4000, chunk=500, sweeps="auto", order_parameters="cold", until=0.9)
+    ds = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold", until=0.9)
     assert ds.change.values[-1] == 0 and ds.attrs["self_consistency_residual"] > 0.3
 
 
@@ -395,12 +395,12 @@ def test_damaged_order_parameters_are_no_start() -> None:
 
 
 def test_bits_do_not_depend_on_the_threads_of_blas() -> None:
-    """What the driver computes between sweeps is large enough for BLAS to share it between cores."""
+    """What the driver computes between iterations is large enough for BLAS to share it between cores."""
     code = """
 import hashlib, warnings
 warnings.simplefilter("ignore")
 import sitesampler as ss
-options = dict(population=400, chunk=200, replicas=2, seed=0, sweeps=1, progress=False, symmetry=0.5, dt=0.05)
+options = dict(population=400, chunk=200, replicas=2, seed=0, iterations=1, progress=False, symmetry=0.5, dt=0.05)
 ds = ss.sample(ss.models.random_rnn, g=1.6, duration=6.0, every=20, **options)
 print(hashlib.sha256(b"".join(ds[name].values.tobytes() for name in sorted(ds.data_vars))).hexdigest())
 """

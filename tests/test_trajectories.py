@@ -23,7 +23,7 @@ RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 #: A march of 3 replicas, and a sweep of 2 with chunks of 40.
 KINDS: dict[str, dict[str, Any]] = {
     "march": {"population": 40, "replicas": 3},
-    "sweeps": {"population": 120, "chunk": 40, "replicas": 2, "sweeps": 1},
+    "iterations": {"population": 120, "chunk": 40, "replicas": 2, "iterations": 1},
 }
 #: Sites of the first march or chunk that a result keeps: evenly spaced.
 KEPT = np.arange(16) * 40 // 16
@@ -71,7 +71,7 @@ def test_averages_over_a_march_are_those_of_its_result(tmp_path: Path) -> None:
 
 
 def test_averages_over_the_last_sweep_are_those_of_its_result_where_it_alone_was_recorded(tmp_path: Path) -> None:
-    ds = exported(tmp_path / "all.zarr", "sweeps", order_parameters="cold")
+    ds = exported(tmp_path / "all.zarr", "iterations", order_parameters="cold")
     assert ds.attrs["iterations"] == 1 and ds.change.values[0] > 2, "the first sweep must not be recorded"
     paths = ds.trajectory_h.values
     np.testing.assert_allclose(paths.T @ paths / len(paths), ds.C_h.values, rtol=0, atol=1e-12)
@@ -83,7 +83,7 @@ def test_the_values_do_not_depend_on_the_number_of_threads(tmp_path: Path, monke
     results = []
     for count in (1, 5):
         monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _, n=count: set(range(n)))
-        results.append(exported(tmp_path / f"{count}.zarr", "sweeps").load())
+        results.append(exported(tmp_path / f"{count}.zarr", "iterations").load())
     assert identical(*results)
 
 
@@ -169,7 +169,7 @@ def test_a_population_that_is_not_made_of_whole_chunks_is_refused(
 ) -> None:
     monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
     with pytest.raises(InputError, match=r"use a population that is a multiple of the chunk, such as 120 for chunks"):
-        exported(tmp_path / "all.zarr", "sweeps", population=101)
+        exported(tmp_path / "all.zarr", "iterations", population=101)
     assert not list(tmp_path.iterdir())
 
 
@@ -188,18 +188,18 @@ def test_trajectories_that_would_not_fit_on_the_disk_are_refused_with_the_number
 
 # ------------------------------------------------------------------------------------------- when a run goes wrong
 def test_a_chunk_that_diverges_leaves_no_half_store(tmp_path: Path) -> None:
-    start = kept("sweeps", program=exploding, threshold=99.0)
+    start = kept("iterations", program=exploding, threshold=99.0)
     with pytest.raises(NotFinite):
-        exported(tmp_path / "all.zarr", "sweeps", exploding, threshold=2.2, order_parameters=start)
+        exported(tmp_path / "all.zarr", "iterations", exploding, threshold=2.2, order_parameters=start)
     assert not list(tmp_path.iterdir())
 
 
 def test_sites_of_chunks_that_were_left_out_are_not_a_number(tmp_path: Path) -> None:
     """The others keep their places."""
-    start = kept("sweeps", program=exploding, threshold=99.0)
+    start = kept("iterations", program=exploding, threshold=99.0)
     options: dict[str, Any] = {"threshold": 2.6, "order_parameters": start, "keep_going": True, "seed": 2}
     with pytest.warns(ChunksLeftOut):
-        ds = exported(tmp_path / "all.zarr", "sweeps", exploding, **options)
+        ds = exported(tmp_path / "all.zarr", "iterations", exploding, **options)
     store = ss.open_result(tmp_path / "all.zarr").trajectory_h.values.reshape(6, 40, 5)
     lost = [bool(np.isnan(chunk).all()) for chunk in store]
     assert 0 < sum(lost) < 6 and all(

@@ -51,7 +51,7 @@ def sample(
     dtype: str = "float64",
     client: Any = None,
     progress: bool | None = None,
-    sweeps: int | Literal["auto"] | None = None,
+    iterations: int | Literal["auto"] | None = None,
     chunk: int | None = None,
     order_parameters: Literal["march", "cold"] | str | os.PathLike[str] | xr.Dataset = "march",
     damping: float = 0.0,
@@ -66,7 +66,7 @@ def sample(
 
     Products with random matrices become coloured noise and memory.  The order parameters in them are estimated from
     the population as it runs, in one causal pass and one process (a march; the estimators are those of ``matrix.py``).
-    With ``sweeps`` a population of any size is cut into chunks that run anywhere, with order parameters that are
+    With ``iterations`` a population of any size is cut into chunks that run anywhere, with order parameters that are
     frozen in one iteration and measured for the next (the fixed-point iteration of the literature), until they
     reproduce themselves.
 
@@ -87,15 +87,15 @@ def sample(
         Keep one in so many steps of a loop in the records: times of means, both times of C and R.
     tolerance : float, optional
         Remainder, relative to a vector, below which a product with a matrix counts as known.  Smaller is more exact
-        and slower.  1e-3 by default, and 0.1/sqrt(population) for sweeps over so many samples that it would show; where
-        there is memory, sweeps resolve no less than a third of the Monte Carlo error of the order parameters.
+        and slower.  1e-3 by default, and 0.1/sqrt(population) for iterations over so many samples that it would show; where
+        there is memory, iterations resolve no less than a third of the Monte Carlo error of the order parameters.
     dtype : "float64" or "float32"
         Precision of the site vectors.
     client : dask.distributed.Client, optional
         Where replicas run; by default the cores of this machine.
     progress : bool, optional
         Show a progress bar; by default on a terminal or in a notebook.
-    sweeps : "auto" or int, optional
+    iterations : "auto" or int, optional
         Iterate over chunks: until the order parameters change by no more than their Monte Carlo error, or so many
         times; then once more with fresh random numbers, which certifies the result.  Outliers are those of the marches
         that the replicas start from, with their larger errors.
@@ -103,17 +103,17 @@ def sample(
         Samples of a chunk, at most: 8192, or half of a smaller population.  Memory of a worker grows with it, and a
         bias of order 1/chunk falls.
     order_parameters : "march", "cold", xarray.Dataset or path
-        What sweeps start from: a march of one chunk for each replica, sites without couplings, or an earlier result of
-        this program with sweeps and at least as many replicas, each of which goes on from one of its own.
+        What iterations start from: a march of one chunk for each replica, sites without couplings, or an earlier result of
+        this program with iterations and at least as many replicas, each of which goes on from one of its own.
     damping : float
         Share of the old order parameters that an iteration keeps while they still move.
     until : float, optional
-        Relative change of the order parameters that is small enough, also where it exceeds its error: sweeps may end
+        Relative change of the order parameters that is small enough, also where it exceeds its error: iterations may end
         earlier, never later.
     keep_going : bool
         Leave chunks that diverge out, and say in the attribute ``failed_chunks`` which, instead of ending the run.
     checkpoint : path, optional
-        Folder in which each iteration of sweeps is kept.
+        Folder in which each iteration of iterations is kept.
     resume : bool
         Go on from what is kept there by a call with the same arguments (the seed is taken from there if not given).
     export : path, optional
@@ -147,7 +147,7 @@ def sample(
     Warns
     -----
     NotConverged
-        If order parameters still change by more than their error when sweeps end, or the last sweep contradicts them.
+        If order parameters still change by more than their error when iterations end, or the last sweep contradicts them.
     ChunksLeftOut
         If chunks diverged and the user asked to go on.
 
@@ -160,10 +160,10 @@ def sample(
     """
     check_count("population", population, 2)
     if tolerance is None:
-        tolerance = DEFAULT_TOLERANCE if sweeps is None else min(DEFAULT_TOLERANCE, 0.1 / population**0.5)
+        tolerance = DEFAULT_TOLERANCE if iterations is None else min(DEFAULT_TOLERANCE, 0.1 / population**0.5)
     folder, store = check_files(keep, export, checkpoint, resume)
     kept = population if keep == "all" else keep
-    if sweeps is None:
+    if iterations is None:
         check_marching(
             chunk=chunk, order_parameters=order_parameters, damping=damping, until=until, keep_going=keep_going
         )
@@ -176,7 +176,7 @@ def sample(
         facts = {"world": "single-site ensemble", "population": population, "tolerance": float(tolerance)}
         with hold(None, store):
             return run(task, replicas, shares, client, progress, facts, store)
-    plan = sweep_plan(program, population, replicas, sweeps, chunk, order_parameters, damping, until, keep_going)
+    plan = sweep_plan(program, population, replicas, iterations, chunk, order_parameters, damping, until, keep_going)
     chunks = plan.chunks()
     if store is not None and population % chunks[0][2]:
         raise InputError(
@@ -188,7 +188,7 @@ def sample(
     task = prepare(program, parameters, True, plan.chunk, True, seed, kept, every, tolerance, dtype)
     if plan.start != "march" and any(str(event[0]).startswith("outlier_") for event in task.plan.events):
         raise InputError(
-            f"{name_of(program)} asks for outliers, which sweeps take from the march that they start from; leave "
+            f"{name_of(program)} asks for outliers, which iterations take from the march that they start from; leave "
             "order_parameters out"
         )
     if store is not None:

@@ -36,7 +36,7 @@ def settings_of(task: Task, plan: Plan) -> dict[str, Any]:
         "population": plan.population,
         "chunk": plan.chunk,
         "replicas": plan.replicas,
-        "sweeps": plan.iterations,
+        "iterations": plan.iterations,
         "order_parameters": plan.start if isinstance(plan.start, str) else _result(plan.start),
         "damping": plan.damping,
         "until": plan.until,

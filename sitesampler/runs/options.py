@@ -34,7 +34,7 @@ _OPTIONS = (
     "dtype",
     "client",
     "progress",
-    "sweeps",
+    "iterations",
     "chunk",
     "order_parameters",
     "damping",
@@ -44,7 +44,7 @@ _OPTIONS = (
     "resume",
     "export",
 )
-#: Values of options that say how `sample` sweeps, where it does not; the others are None.
+#: Values of options that say how `sample` iterates, where it does not; the others are None.
 _SWEEPING = {"order_parameters": "march", "damping": 0.0, "keep_going": False}
 #: Samples of a chunk, unless the user says more or less: the bias of order 1/chunk is far below the error of a usual
 #: run, and the tables of a chunk still fit the caches (``studies/benchmarks/scale.py``).
@@ -141,7 +141,7 @@ def sweep_plan(
     program: Program,
     population: int,
     replicas: int,
-    sweeps: Any,
+    iterations: Any,
     chunk: Any,
     start: Any,
     damping: Any,
@@ -151,17 +151,17 @@ def sweep_plan(
     """Check the options that say how a population is swept, and return what they mean."""
     check_count("population", population, 4)
     check_count("replicas", replicas, 1)
-    if sweeps != "auto":
-        if isinstance(sweeps, str):
-            raise InputError(f'sweeps must be "auto" or a number of iterations, not {sweeps!r}')
-        check_count("sweeps", sweeps, 1)
+    if iterations != "auto":
+        if isinstance(iterations, str):
+            raise InputError(f'iterations must be "auto" or a number of iterations, not {iterations!r}')
+        check_count("iterations", iterations, 1)
     if chunk is None:
         chunk = min(DEFAULT_CHUNK, -(-population // 2))
     check_count("chunk", chunk, 2)
     if chunk > -(-population // 2):
         raise InputError(
             f"a population of {population} makes no two chunks of {chunk}, from whose scatter its error is judged; use "
-            f"a chunk of at most {-(-population // 2)}, or no sweeps"
+            f"a chunk of at most {-(-population // 2)}, or no iterations"
         )
     if -(-population // chunk) > _MOST_CHUNKS:
         raise InputError(
@@ -175,7 +175,7 @@ def sweep_plan(
     if not isinstance(keep_going, bool):
         raise InputError(f"keep_going must be True or False, not {keep_going!r}")
     begin = _start(program, start, replicas)
-    return Plan(int(population), int(chunk), int(replicas), sweeps, begin, float(damping), until or 0.0, keep_going)
+    return Plan(int(population), int(chunk), int(replicas), iterations, begin, float(damping), until or 0.0, keep_going)
 
 
 def _start(program: Program, start: Any, replicas: int) -> Any:
@@ -187,10 +187,10 @@ def _start(program: Program, start: Any, replicas: int) -> Any:
         start = open_result(start)
     if not hasattr(start, "data_vars"):
         raise InputError(
-            f'order_parameters must be "march", "cold", or a result of sample with sweeps, not {shown(given)}'
+            f'order_parameters must be "march", "cold", or a result of sample with iterations, not {shown(given)}'
         )
     if "order_parameters" not in start:
-        raise InputError("the result to start from holds no order parameters; only those of sample with sweeps do")
+        raise InputError("the result to start from holds no order parameters; only those of sample with iterations do")
     name = start.attrs.get("program")
     if name != name_of(program):
         raise InputError(f"the result to start from is one of {name}, and the program is {name_of(program)}")
@@ -204,16 +204,16 @@ def _start(program: Program, start: Any, replicas: int) -> Any:
     if not isinstance(structure, str) or table.ndim != 2 or not np.all(np.isfinite(table[:replicas])):
         raise InputError(
             "the order parameters to start from are damaged: they must be finite, (replica, order_parameter), with the "
-            "attribute structure, as sample with sweeps has left them"
+            "attribute structure, as sample with iterations has left them"
         )
     return tuple(unflattened(values, structure) for values in table[:replicas])
 
 
 def check_marching(**options: Any) -> None:
-    """Refuse options of sweeps in a call without any."""
+    """Refuse options of iterations in a call without any."""
     for name, value in options.items():
         if value is not None and not (isinstance(value, (str, float, bool)) and value == _SWEEPING.get(name)):
-            raise InputError(f'{name} says how a population is swept; add sweeps="auto"')
+            raise InputError(f'{name} says how order parameters are iterated; add iterations="auto"')
 
 
 def check_files(keep: Any, export: Any, checkpoint: Any, resume: Any) -> tuple[Path | None, Path | None]:

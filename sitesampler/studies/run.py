@@ -250,7 +250,7 @@ class _Run:
             fixed["client"] = self._client
         if fixed.get("keep") == "all":
             fixed["export"] = self._folder / _TRAJECTORIES
-        if fixed.get("sweeps") is not None:
+        if fixed.get("iterations") is not None:
             fixed |= {"checkpoint": checkpoint, "resume": self._resumed}
         dataset: xr.Dataset = function(self._program, progress=self._progress, **fixed)
         return dataset

@@ -84,7 +84,7 @@ class SampleOptions(Options):
 
     population: int | None = _key("a positive integer")
     keep: int | str | None = _key('an integer that is not negative, or "all"')
-    sweeps: int | str | None = _key('a positive integer or "auto"')
+    iterations: int | str | None = _key('a positive integer or "auto"')
     chunk: int | None = _key("a positive integer")
     damping: float | None = _key("a number from 0 to below 1")
     until: float | None = _key("a positive number")
@@ -174,7 +174,7 @@ class Study:
 
     @property
     def start_file(self) -> Path | None:
-        """The result that the sweeps start from, if they do not march or start cold."""
+        """The result that the iterations start from, if they do not march or start cold."""
         start = self.sample.order_parameters
         return None if start in (None, "march", "cold") else self.path.parent / str(start)
 

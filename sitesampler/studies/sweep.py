@@ -289,7 +289,7 @@ class _Run:
         options = {**self._fixed, **point.values, "progress": progress}
         if self._client is not None:
             options["client"] = self._client
-        if options.get("sweeps") is not None:
+        if options.get("iterations") is not None:
             options |= self._kept.options(point)
         try:
             found = self._call(self._program, **options)

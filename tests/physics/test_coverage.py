@@ -22,7 +22,7 @@ from scipy import stats
 import sitesampler as ss
 from sitesampler.records.variable import Variable
 from sitesampler.results import combine as results
-from sitesampler.runs import iteration as sweeps
+from sitesampler.runs import iteration as iterations
 from sitesampler.runs import march as replicas
 from sitesampler.runs.calls import DEFAULT_TOLERANCE
 from sitesampler.theory import perceptron_flow, random_rnn
@@ -192,7 +192,7 @@ def test_intervals_of_2000_results_cover_the_truth_in_93_to_97_percent(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_intervals_of_sweeps_cover_the_truth(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As far as 100 results can tell, like marches: replicas of sweeps share nothing but the number of iterations."""
+    """As far as 100 results can tell, like marches: replicas of iterations share nothing but the number of iterations."""
     count, system = 100, SYSTEMS[name]
     names = {name for name, *_ in system.truths()}
     found: list[Replica] = []
@@ -201,9 +201,9 @@ def test_intervals_of_sweeps_cover_the_truth(name: str, monkeypatch: pytest.Monk
         found.extend({name: outcome[name] for name in names} for outcome in outcomes)
         return results.combine(outcomes[:1], attrs)
 
-    monkeypatch.setattr(sweeps, "combine", keep)
+    monkeypatch.setattr(iterations, "combine", keep)
     options: dict[str, Any] = {"tolerance": TOLERANCE, "every": system.every, "keep": 0, "progress": False}
-    swept = {"population": 2 * POPULATION, "chunk": POPULATION, "sweeps": "auto"}
+    swept = {"population": 2 * POPULATION, "chunk": POPULATION, "iterations": "auto"}
     ss.sample(system.program, replicas=REPLICAS * count, seed=3, **options, **swept, **system.parameters)
     least, most = stats.binom.isf([1 - FALSE_ALARM, FALSE_ALARM], count, LEVEL) / count
     covered = coverage(system, dealt(found))

@@ -24,18 +24,18 @@ SYMMETRIC: dict[str, Any] = {"g": 1.6, "symmetry": 0.6, "dt": 0.1, "duration": 1
 
 
 def swept(program: Any, **options: Any) -> xr.Dataset:
-    return ss.sample(program, **{"sweeps": "auto", "seed": 7, "progress": False, "keep": 0, **options})
+    return ss.sample(program, **{"iterations": "auto", "seed": 7, "progress": False, "keep": 0, **options})
 
 
-# ------------------------------------------------------------------------------------------------ sweeps and marches
+# ------------------------------------------------------------------------------------------------ iterations and marches
 @pytest.mark.parametrize("name", ss.models.NAMES)
 def test_sweeps_agree_with_a_march_on_every_model(name: str) -> None:
     program, (parameters, _) = getattr(ss.models, name), SMALL[name]
     options = {**parameters, "every": 5 if "duration" in parameters else 1}
     march = ss.sample(program, population=2_000, replicas=16, seed=3, keep=0, **options)
-    sweeps = swept(program, population=4_000, chunk=1_000, **options)
-    assert sweeps.attrs["converged"] == 1 and sweeps.attrs["self_consistency_residual"] < 2
-    assert_same(sweeps.drop_vars(OF_SWEEPS), march, replicas=8)
+    iterations = swept(program, population=4_000, chunk=1_000, **options)
+    assert iterations.attrs["converged"] == 1 and iterations.attrs["self_consistency_residual"] < 2
+    assert_same(iterations.drop_vars(OF_SWEEPS), march, replicas=8)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_the_partially_symmetric_network_finds_its_memory(start: str) -> None:
 def test_intervals_from_independent_replicas_cover() -> None:
     """Forty runs, whose mean stands for the truth: biases of order 1/chunk are common to all."""
     parameters: dict[str, Any] = {"g": 2.0, "dt": 0.25, "duration": 4.0, "every": 4}
-    options: dict[str, Any] = {"population": 500, "chunk": 250, "replicas": 4, "sweeps": 3}
+    options: dict[str, Any] = {"population": 500, "chunk": 250, "replicas": 4, "iterations": 3}
     runs = [swept(ss.models.random_rnn, seed=seed, **options, **parameters) for seed in range(40)]
     times = [(1, 1), (3, 2), (4, 4), (4, 1)]
     values = np.array([[run.C_h.values[at] for at in times] for run in runs])
@@ -137,7 +137,7 @@ def test_errors_cover_what_is_wrong_with_the_result_that_sweeps_started_from() -
     parameters: dict[str, Any] = {"g": 2.0, "dt": 0.25, "duration": 7.5, "every": 3}
     values, errors = [], []
     for seed in range(16):
-        small = swept(ss.models.random_rnn, population=1_000, chunk=500, seed=1_000 + seed, sweeps=2, **parameters)
+        small = swept(ss.models.random_rnn, population=1_000, chunk=500, seed=1_000 + seed, iterations=2, **parameters)
         run = swept(
             ss.models.random_rnn, population=2_000, chunk=1_000, seed=seed, order_parameters=small, **parameters
         )
@@ -156,7 +156,7 @@ def test_the_residual_is_near_one_when_nothing_but_chance_is_left_and_large_when
     # Order parameters of another gain: not those of this program, and one iteration does not make them so.
     other = swept(ss.models.random_rnn, **{**options, "g": 1.0})
     with pytest.warns(NotConverged, match="changed by"):
-        wrong = swept(ss.models.random_rnn, order_parameters=other, sweeps=1, **options)
+        wrong = swept(ss.models.random_rnn, order_parameters=other, iterations=1, **options)
     assert wrong.attrs["self_consistency_residual"] > 5 and wrong.change.values[0] > 20
 
 
@@ -175,13 +175,13 @@ def test_outliers_of_sweeps_are_those_of_marches() -> None:
     low_rank: dict[str, Any] = {"population": 2000, "replicas": 4, "seed": 0, "progress": False}
     low_rank |= {"g": 0.5, "overlap": 4.0, "dt": 0.2, "duration": 3.0}
     march = ss.sample(ss.models.low_rank_rnn, **low_rank)
-    swept = ss.sample(ss.models.low_rank_rnn, **low_rank, chunk=500, sweeps="auto")
+    swept = ss.sample(ss.models.low_rank_rnn, **low_rank, chunk=500, iterations="auto")
     found, expected = (ds.outliers.isel(time=-1).dropna("outlier").values for ds in (swept, march))
     assert found.shape == expected.shape == (1,)
     error = np.hypot(swept.outliers_stderr.isel(time=-1)[0], march.outliers_stderr.isel(time=-1)[0])
     assert abs(found[0] - expected[0]) < 5 * float(error) < 0.02
-    with pytest.raises(InputError, match="asks for outliers, which sweeps take from the march"):
-        ss.sample(ss.models.low_rank_rnn, **low_rank, chunk=500, sweeps="auto", order_parameters="cold")
+    with pytest.raises(InputError, match="asks for outliers, which iterations take from the march"):
+        ss.sample(ss.models.low_rank_rnn, **low_rank, chunk=500, iterations="auto", order_parameters="cold")
 
 
 def test_a_tensor_with_two_large_chunks_converges() -> None:
@@ -197,7 +197,7 @@ def test_a_tensor_with_two_large_chunks_converges() -> None:
 
     options: dict[str, Any] = {"replicas": 4, "progress": False}
     march = ss.sample(soft_spins, population=8000, seed=1, **options)
-    swept = ss.sample(soft_spins, population=6000, chunk=3000, seed=2, sweeps="auto", **options)
+    swept = ss.sample(soft_spins, population=6000, chunk=3000, seed=2, iterations="auto", **options)
     assert swept.attrs["converged"] == 1 and swept.attrs["iterations"] < 12
     assert swept.attrs["self_consistency_residual"] < 3
     deviation = ss.compare(swept, march)
