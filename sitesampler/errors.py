@@ -1,4 +1,4 @@
-"""The errors a user can meet, and the search for the line of the user's own program that caused one.
+"""The errors a user can meet, what refusals have in common, and the search for the line of a program that caused one.
 
 Every message is one sentence that says what is wrong, where, and what would be right.  Nothing here decides what is
 an error; the layers that know do that.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import difflib
 import linecache
+import math
+import numbers
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,6 +66,30 @@ class StorageError(InputError):
 
 class DiskFull(SiteSamplerError, OSError):
     """Something does not fit on the disk; what had its name before is still there."""
+
+
+def is_integer(value: Any, least: float = -math.inf) -> bool:
+    """Say whether a value is an integer, of Python or NumPy and no truth value, and not below the least.
+
+    Examples
+    --------
+    >>> is_integer(3), is_integer(3, 4), is_integer(True), is_integer(3.0)
+    (True, False, False, False)
+    """
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def is_number(value: Any) -> bool:
+    """Say whether a value is a single real number, of Python or NumPy and no truth value; NaN and infinity are.
+
+    Examples
+    --------
+    >>> is_number(0.5), is_number(3), is_number(True), is_number("3"), is_number([0.5])
+    (True, True, False, False, False)
+    """
+    if isinstance(value, (int, float)):
+        return not isinstance(value, bool)
+    return getattr(value, "shape", None) == () and getattr(getattr(value, "dtype", None), "kind", "") in ("f", "i", "u")
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -163,7 +163,9 @@ def test_a_double_step_is_left_out_and_the_result_says_so(parameters: dict[str, 
 @pytest.mark.parametrize(
     ("iterations", "part"), [({}, "population"), ({"iterations": 2, "chunk": 80}, "chunk")], ids=["march", "iterations"]
 )
-def test_half_a_population_that_is_used_up_is_left_out_and_the_rest_is_kept(iterations: dict[str, Any], part: str) -> None:
+def test_half_a_population_that_is_used_up_is_left_out_and_the_rest_is_kept(
+    iterations: dict[str, Any], part: str
+) -> None:
     call: dict[str, Any] = {"population": 160 if iterations else 80, "replicas": 2, "dt": 0.1, "duration": 3}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # two iterations of so few samples

@@ -164,7 +164,13 @@ def test_a_study_calls_sample_and_simulate_with_its_options(
 def test_a_study_hands_what_belongs_to_its_folder_to_sample(
     study_file: Callable[[str], Path], tmp_path: Path, calls: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    settings = ["sample.iterations='auto'", "sample.chunk=500", "sample.damping=0", "sample.until=0.1", "sample.keep='all'"]
+    settings = [
+        "sample.iterations='auto'",
+        "sample.chunk=500",
+        "sample.damping=0",
+        "sample.until=0.1",
+        "sample.keep='all'",
+    ]
     file = study_file(WHOLE)
     xr.Dataset().to_zarr(file.parent / "before.zarr", zarr_format=2)
     settings += ["sample.order_parameters='before.zarr'", "sample.keep_going=true"]

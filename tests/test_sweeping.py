@@ -290,7 +290,10 @@ def test_two_sweeps_into_one_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_point_in_progress_goes_on_from_its_own_iterations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    over, options = {"g": [0.5, 1.0, 1.5]}, {"population": 40, "replicas": 2, "duration": 0.2, "iterations": 2, "seed": 0}
+    over, options = (
+        {"g": [0.5, 1.0, 1.5]},
+        {"population": 40, "replicas": 2, "duration": 0.2, "iterations": 2, "seed": 0},
+    )
     whole = ss.sweep(ss.models.random_rnn, over, **options)
     saved = []
 

@@ -202,14 +202,20 @@ def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) 
     ("options", "sentence"),
     [
         ({"iterations": None}, r'chunk says how order parameters are iterated; add iterations="auto"'),
-        ({"iterations": None, "chunk": None, "damping": 0.5}, r'damping says how order parameters are iterated; add iterations="auto"'),
+        (
+            {"iterations": None, "chunk": None, "damping": 0.5},
+            r'damping says how order parameters are iterated; add iterations="auto"',
+        ),
         ({"iterations": None, "chunk": None, "until": 0.1}, r"until says how order parameters are iterated"),
         ({"iterations": None, "chunk": None, "keep_going": True}, r"keep_going says how order parameters are iterated"),
         (
             {"iterations": None, "chunk": None, "order_parameters": "cold"},
             r"order_parameters says how order parameters are iterated",
         ),
-        ({"iterations": None, "chunk": None, "checkpoint": "folder"}, r"checkpoint says how order parameters are iterated"),
+        (
+            {"iterations": None, "chunk": None, "checkpoint": "folder"},
+            r"checkpoint says how order parameters are iterated",
+        ),
         ({"iterations": "fast"}, r"iterations must be \"auto\" or a number of iterations, not 'fast'"),
         ({"iterations": 0}, r"iterations must be an integer of at least 1, not 0"),
         ({"iterations": True}, r"iterations must be an integer of at least 1, not True"),

@@ -1,1 +1,0 @@
-"""Tests of the reference solutions; a package, so that file names may recur elsewhere among the tests."""
