@@ -15,7 +15,7 @@ import numpy as np
 from sitesampler.errors import InputError, SiteSamplerError, listing
 from sitesampler.results.combine import STDERR, provenance, same_lengths
 from sitesampler.runs.calls import DEFAULT_TOLERANCE, sample
-from sitesampler.worlds.rehearsal import Program
+from sitesampler.worlds.execute import Program
 
 if TYPE_CHECKING:
     import xarray as xr

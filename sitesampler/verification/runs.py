@@ -13,7 +13,7 @@ from sitesampler.results.combine import STDERR
 if TYPE_CHECKING:
     import xarray as xr
 
-    from sitesampler.worlds.rehearsal import Program
+    from sitesampler.worlds.execute import Program
 
 #: What the full table multiplies: populations, N of networks, and their replicas.
 _LARGER = {"population": 6, "size": 2, "replicas": 3}
