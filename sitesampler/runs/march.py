@@ -76,7 +76,9 @@ class Outcome:
     entries: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
-def _world(task: Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]) -> tuple[Stage, Network]:
+def _world(
+    task: Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]
+) -> tuple[Stage, Network]:
     seed = np.random.SeedSequence(task.entropy, spawn_key=(0 if task.infinite else 1, replica))
     stage = Stage(Script(task.plan), LiveOrderParameters(task.tolerance), task.every, on_step)
     layout = Layout(task.size, np.dtype(task.dtype), lanes)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from agreement import assert_agreement, assert_equal_to
+from threshold import assert_agreement, assert_equal_to
 
 import sitesampler as ss
 from sitesampler.errors import PopulationTooSmall

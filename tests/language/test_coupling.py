@@ -17,8 +17,7 @@ from reference import SYMMETRIES, WORLDS, Player, open_world, random_program
 
 import sitesampler as ss
 from sitesampler.physics.matrix import GaussianMatrix, SymmetrisedMatrix
-from sitesampler.physics.order import LiveOrderParameters
-from sitesampler.vectors.threads import Lanes, one_blas_thread
+from sitesampler.vectors.threads import one_blas_thread
 from sitesampler.worlds.ensemble import SiteEnsemble
 
 engine = settings(deadline=None, derandomize=True, max_examples=40)
@@ -379,15 +378,12 @@ class TwoDirections(SiteEnsemble):
 
     def _matrix(self, rows: Any, cols: Any, gain: float, symmetry: float) -> Any:
         ratios = (rows.ratio, cols.ratio)
-        independent = GaussianMatrix(rows.draws, cols.draws, ratios, gain, 0.0, self.order)
+        independent = GaussianMatrix(rows.draws, cols.draws, ratios, gain, 0.0, self._stage.order)
         return SymmetrisedMatrix(independent, symmetry)
 
 
 def two_directions(population: int, seed: int) -> Any:
-    direct = open_world("ensemble", population, seed=seed)
-    stream = np.random.SeedSequence(seed + 10_000)
-    order, script, recorder = LiveOrderParameters(direct.tolerance, np.dtype(float)), direct.script, direct.recorder
-    return TwoDirections(script, recorder, order, population, stream, direct.tolerance, np.dtype(float), Lanes())
+    return open_world("ensemble", population, seed=seed + 10_000, kind=TwoDirections)
 
 
 def rnn_numbers(net: Any, symmetry: float, phi: Any, transposed: bool) -> list[float]:

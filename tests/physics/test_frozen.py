@@ -1,4 +1,4 @@
-"""Order parameters of a sweep: a march written down is what a chunk repeats, and what chunks measure adds up."""
+"""Order parameters of an iteration: a march written down is what a chunk repeats, and what chunks measure adds up."""
 
 from typing import Any
 
@@ -10,13 +10,15 @@ from swept import chunk_of, silent, start_of, task_of
 import sitesampler as ss
 from sitesampler.errors import InputError
 from sitesampler.language.script import Script
+from sitesampler.language.stage import Stage
 from sitesampler.physics.estimates import factorised
-from sitesampler.physics.frozen import FrozenOrderParameters, Tally, WrittenOrderParameters, merged_tallies
-from sitesampler.physics.order import LiveOrderParameters
+from sitesampler.physics.frozen import FrozenOrderParameters, Tally, merged_tallies
+from sitesampler.physics.order import Expansion, LiveOrderParameters, Memory, Question
+from sitesampler.physics.written import WrittenOrderParameters
 from sitesampler.records.recorder import Recorder
 from sitesampler.runs.chunks import Iteration, merged_outcomes, run_chunk
 from sitesampler.runs.march import Task
-from sitesampler.vectors.threads import Lanes
+from sitesampler.vectors.layout import Layout
 from sitesampler.worlds.ensemble import SiteEnsemble
 
 EXACT: dict[str, dict[str, Any]] = {
@@ -31,30 +33,26 @@ EXACT: dict[str, dict[str, Any]] = {
 class Remembering(WrittenOrderParameters):
     """A march that is written down, and remembers each answer as it was given."""
 
-    def __init__(self, tolerance: float, dtype: np.dtype) -> None:
-        super().__init__(tolerance, dtype)
+    def __init__(self, tolerance: float) -> None:
+        super().__init__(tolerance)
         self.coefficients: list[tuple[int, np.ndarray]] = []
         self.memory: list[tuple[tuple[int, int], np.ndarray]] = []
 
-    def expand(self, fields: Any, vectors: Any, rounding: Any) -> Any:
-        coefficients, new = super().expand(fields, vectors, rounding)
-        self.coefficients.append((self._number(fields), coefficients))
-        return coefficients, new
-
-    def stein(self, source: Any, vectors: Any, by: Any) -> Any:
-        found = super().stein(source, vectors, by)
-        self.memory.append(((self._number(by), self._number(source)), found))
+    def answer(self, question: Question) -> Any:
+        found = super().answer(question)
+        if isinstance(question, Expansion):
+            self.coefficients.append((self._number(question.fields), found[0]))
+        if isinstance(question, Memory):
+            self.memory.append(((self._number(question.by), self._number(question.source)), found))
         return found
 
 
 def play(order: Any, task: Task, seed: int = 0) -> Any:
-    """Run the program of a task with these order parameters."""
-    world = SiteEnsemble(
-        Script(task.plan), Recorder(task.plan), order, task.size, np.random.SeedSequence(seed), task.tolerance,
-        np.dtype(task.dtype), Lanes(),
-    )  # fmt: skip
-    task.program(world, **task.parameters)
-    return world
+    """Run the program of a task with these order parameters, and return its records."""
+    recorder, stage = Recorder(task.plan), Stage(Script(task.plan), order)
+    layout = Layout(task.size, np.dtype(task.dtype))
+    task.program(SiteEnsemble(stage, recorder, np.random.SeedSequence(seed), layout, task.tolerance), **task.parameters)
+    return recorder.variables()
 
 
 # ------------------------------------------------------------------------------------------ a march, written down
@@ -70,7 +68,7 @@ def test_a_march_that_is_written_down_and_factorised_gives_its_coefficients_back
     name: str, parameters: dict[str, Any]
 ) -> None:
     task = task_of(getattr(ss.models, name), 600, **parameters)
-    march = Remembering(task.tolerance, np.dtype(float))
+    march = Remembering(task.tolerance)
     play(march, task)
     estimates = march.estimates()
     again = factorised(estimates, task.tolerance)
@@ -93,9 +91,9 @@ def test_a_march_that_is_written_down_and_factorised_gives_its_coefficients_back
 
 def test_writing_down_changes_nothing() -> None:
     task = task_of(ss.models.random_rnn, 300, g=1.5, symmetry=0.5, dt=0.2, duration=2.0)
-    worlds = [play(kind(1e-3, np.dtype(float)), task) for kind in (LiveOrderParameters, WrittenOrderParameters)]
-    for name, one in worlds[0].recorder.variables().items():
-        assert one.values.tobytes() == worlds[1].recorder.variables()[name].values.tobytes()
+    live, written = (play(kind(1e-3), task) for kind in (LiveOrderParameters, WrittenOrderParameters))
+    for name, one in live.items():
+        assert one.values.tobytes() == written[name].values.tobytes()
 
 
 def test_overlaps_written_down_are_those_of_the_vectors() -> None:
@@ -112,7 +110,7 @@ def test_overlaps_written_down_are_those_of_the_vectors() -> None:
 
     task = task_of(program, 500, tolerance=1e-6)
     vectors.clear()
-    order = WrittenOrderParameters(1e-6, np.dtype(float))
+    order = WrittenOrderParameters(1e-6)
     play(order, task)
     found = order.estimates().overlaps[0]
     np.testing.assert_allclose(found, reference.project(np.array(vectors), np.array(vectors)), rtol=0, atol=1e-11)

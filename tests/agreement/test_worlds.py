@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from agreement import assert_agreement
+from threshold import assert_agreement
 
 import sitesampler as ss
 

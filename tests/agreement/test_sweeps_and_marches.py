@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from agreement import assert_agreement
 from scipy import stats
 from test_worlds import SMALL, assert_same
+from threshold import assert_agreement
 
 import sitesampler as ss
 from sitesampler.errors import InputError

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from agreement import assert_agreement
+from threshold import assert_agreement
 
 import sitesampler as ss
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from agreement import assert_agreement
+from threshold import assert_agreement
 
 import sitesampler as ss
 from sitesampler.theory import deep_propagation

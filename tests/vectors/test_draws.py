@@ -9,6 +9,7 @@ from scipy import stats
 
 from sitesampler.errors import PopulationTooSmall
 from sitesampler.vectors.draws import MatchedDraws, PlainDraws
+from sitesampler.vectors.layout import Layout
 from sitesampler.vectors.threads import Lanes, one_blas_thread
 
 
@@ -19,11 +20,11 @@ def _one_blas_thread() -> Iterator[None]:
 
 
 def matched(size: int, seed: int = 0, dtype: str = "float64", lanes: Lanes | None = None) -> MatchedDraws:
-    return MatchedDraws(size, np.random.SeedSequence(seed), np.dtype(dtype), lanes or Lanes())
+    return MatchedDraws(Layout(size, np.dtype(dtype), lanes or Lanes()), np.random.SeedSequence(seed))
 
 
 def plain(size: int, seed: int = 0, dtype: str = "float64") -> PlainDraws:
-    return PlainDraws(size, np.random.SeedSequence(seed), np.dtype(dtype), Lanes())
+    return PlainDraws(Layout(size, np.dtype(dtype)), np.random.SeedSequence(seed))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -42,7 +43,7 @@ def test_matched_draws_are_orthogonal_to_everything_seen(dtype: str) -> None:
     """Vectors that were multiplied by a matrix, uniform numbers, images of matrices: in any order of requests."""
     size, rng, rounding = 500, np.random.default_rng(1), 1e-12 if dtype == "float64" else 3e-5
     draws = matched(size, dtype=dtype)
-    images, others, nothing = draws.history(), draws.history(), draws.history()
+    images, others, nothing = draws.table(), draws.table(), draws.table()
     seen = [np.ones((1, size))]
     new: list[np.ndarray] = []
     for turn in range(12):
@@ -142,7 +143,7 @@ def test_plain_draws_are_the_generators_own() -> None:
 def test_plain_images_are_free_of_the_directions_already_known(dtype: str) -> None:
     """The exact law of a Gaussian matrix: along vectors that J.T was multiplied with, J is known."""
     draws = plain(300, dtype=dtype)
-    known, images = draws.history(), draws.history()
+    known, images = draws.table(), draws.table()
     known.append(matched(300, dtype=dtype).normal(5))
     draws.images(4, into=images, off=known)
     assert np.max(np.abs(reference.project(known.rows, images.rows))) < (1e-14 if dtype == "float64" else 1e-6)

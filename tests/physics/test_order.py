@@ -7,14 +7,14 @@ import pytest
 import reference
 
 from sitesampler.physics.order import Fields, LiveOrderParameters
-from sitesampler.vectors.table import History
+from sitesampler.vectors.table import Table
 from sitesampler.vectors.threads import Lanes
 
 
-def grown(vectors: np.ndarray, tolerance: float, at_once: int = 1, rounding: float = 0.0) -> tuple[History, np.ndarray]:
+def grown(vectors: np.ndarray, tolerance: float, at_once: int = 1, rounding: float = 0.0) -> tuple[Table, np.ndarray]:
     """Feed vectors to a basis, some at a time; return it and all coefficients, padded with zeros."""
-    order = LiveOrderParameters(tolerance, vectors.dtype)
-    basis = History(vectors.shape[1], vectors.dtype, Lanes())
+    order = LiveOrderParameters(tolerance)
+    basis = Table(vectors.shape[1], vectors.dtype, Lanes())
     columns = []
     for start in range(0, len(vectors), at_once):
         batch = vectors[start : start + at_once]
@@ -85,9 +85,9 @@ def test_zero_vectors_have_zero_coefficients() -> None:
 
 
 def test_averages_equal_their_twins() -> None:
-    rng, order = np.random.default_rng(0), LiveOrderParameters(1e-3, np.dtype(float))
+    rng, order = np.random.default_rng(0), LiveOrderParameters(1e-3)
     left, right = rng.standard_normal((2, 500)), rng.standard_normal((3, 500))
-    history = History(500, np.dtype(float), Lanes())
+    history = Table(500, np.dtype(float), Lanes())
     history.append(left)
     expected = reference.project(left, right)
     fields = Fields(history.alike(), history)

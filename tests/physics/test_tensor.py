@@ -37,7 +37,7 @@ def test_force_equals_its_naive_twin(p: int) -> None:
     """Noise L z with the covariance p C^{p-1} and memory p(p-1) R C^{p-2}, from the same normals."""
     K, states, found = forces(open_world("ensemble", 300), p, 8)
     for step in range(1, 9):
-        expected = reference.pspin_force(states[:step], K.images.rows[:step], p)
+        expected = reference.pspin_force(states[:step], K.tensor.images.rows[:step], p)
         np.testing.assert_allclose(found[step - 1], expected, rtol=0, atol=1e-10)
 
 
