@@ -389,7 +389,7 @@ def test_workers_with_other_versions_are_refused_at_once_and_when_they_join_late
 ) -> None:
     processes.have(1, client)
     there = ss.__version__
-    monkeypatch.setattr("sitesampler.__version__", "9.9")
+    monkeypatch.setattr("sitesampler.compute.clusters.__version__", "9.9")
     versions.cache_clear()
     sentence = rf"the {{}} at tcp://\S+ has sitesampler {there} and this process 9\.9; install the same versions"
     try:

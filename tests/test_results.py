@@ -11,7 +11,9 @@ from scipy import stats
 
 from sitesampler.errors import InputError
 from sitesampler.records.variable import Kind, Variable
-from sitesampler.results.combine import combine, compare, interval, merged, provenance
+from sitesampler.results.combine import combine, merged
+from sitesampler.results.compare import compare, interval
+from sitesampler.results.provenance import provenance
 
 
 def variable(values: Any, floor: Any = 0.0, kind: Kind = "average") -> Variable:

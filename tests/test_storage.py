@@ -15,9 +15,10 @@ import zarr
 from files import names, run
 
 from sitesampler.errors import DiskFull, SiteSamplerError, StorageError
-from sitesampler.storage import stores as storage
+from sitesampler.storage import writing
 from sitesampler.storage.folders import lock_folder
-from sitesampler.storage.stores import open_result, publish, read_state, save_result, write_state
+from sitesampler.storage.sealed import read_state, write_state
+from sitesampler.storage.stores import open_result, publish, save_result
 
 
 @pytest.fixture
@@ -163,14 +164,14 @@ def test_a_newer_format_is_refused_with_both_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset, name: str
 ) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(storage, "FORMAT", 2)
-        newer.setattr(storage, "__version__", "7.0")
+        newer.setattr(writing, "FORMAT", 2)
+        newer.setattr(writing, "__version__", "7.0")
         if name == "state.npz":
             write_state(tmp_path / name, {}, {})
         else:
             publish(result, tmp_path / name)
     read: Callable[[Path], Any] = read_state if name == "state.npz" else open_result
-    ours = storage.__version__.replace(".", r"\.")
+    ours = writing.__version__.replace(".", r"\.")
     with pytest.raises(
         StorageError,
         match=rf"is in format 2, written by sitesampler 7\.0; this is sitesampler {ours}, .* up to format 1",
@@ -187,7 +188,8 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np, xarray as xr
 from sitesampler.errors import DiskFull
-from sitesampler.storage.stores import publish, open_result, read_state, write_state
+from sitesampler.storage.sealed import read_state, write_state
+from sitesampler.storage.stores import publish, open_result
 
 folder = Path(sys.argv[1])
 noise = np.random.default_rng(1).normal(size=5000)
@@ -356,7 +358,7 @@ import itertools, sys
 from pathlib import Path
 import numpy as np
 from sitesampler.storage.folders import lock_folder
-from sitesampler.storage.stores import write_state
+from sitesampler.storage.sealed import write_state
 with lock_folder(Path(sys.argv[1])) as folder:
     for i in itertools.count():
         write_state(folder / "state.npz", {"x": np.full(200_000, float(i))}, {"iteration": i})

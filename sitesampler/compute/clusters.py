@@ -12,6 +12,7 @@ import platform
 from typing import Any
 
 from sitesampler.errors import InputError
+from sitesampler.version import __version__
 
 #: Seconds until a scheduler that does not answer is given up.
 ANSWER_WITHIN = 10.0
@@ -86,9 +87,7 @@ def _innermost(error: BaseException) -> str:
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions that results depend on: bugfix releases of the libraries keep the bits, as far as known."""
-    import sitesampler
-
-    found = {"sitesampler": sitesampler.__version__, "python": ".".join(platform.python_version_tuple()[:2])}
+    found = {"sitesampler": __version__, "python": ".".join(platform.python_version_tuple()[:2])}
     for package in ("numpy", "numba"):
         found[package] = ".".join(importlib.metadata.version(package).split(".")[:2])
     return found

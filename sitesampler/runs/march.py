@@ -23,7 +23,8 @@ from sitesampler.language.script import Plan, Script
 from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.records.recorder import Recorder
 from sitesampler.records.variable import Variable
-from sitesampler.results.combine import combine, provenance
+from sitesampler.results.combine import combine
+from sitesampler.results.provenance import provenance
 from sitesampler.runs.trajectories import trajectory_store, with_trajectories
 from sitesampler.storage.trajectories import TrajectoryStore
 from sitesampler.vectors.threads import Lanes, one_blas_thread

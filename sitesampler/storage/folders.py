@@ -1,6 +1,7 @@
 """Folders and stores for results: one run in each at a time, and nothing left half written by runs that were killed.
 
-What is written there, and how it gets its name, is in ``storage.py``.
+A lock is a hidden file that a process holds; it ends with the process, however that ends.  Who holds the lock of a
+folder gives what a killed run had completed its name, and removes what it had not.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from sitesampler.errors import InputError, StorageError
-from sitesampler.storage.stores import MANIFEST, WRITING
+from sitesampler.storage.stores import discard, is_complete
+from sitesampler.storage.writing import WRITING
 
 try:
     import fcntl
@@ -162,9 +163,9 @@ def _sweep(folder: Path) -> None:
         named = _LEFT_OVER.fullmatch(left.name)
         if named is None or _is_locked(folder / named["name"]):
             continue
-        if (left / MANIFEST).exists() and not (folder / named["name"]).exists():
+        if is_complete(left) and not (folder / named["name"]).exists():
             left.rename(folder / named["name"])
         elif left.is_dir():
-            shutil.rmtree(left)
+            discard(left)
         else:
             left.unlink()
