@@ -50,10 +50,10 @@ def make_folder(folder: Path, what: str = "output folder") -> Path:
 
 @contextmanager
 def lock_folder(folder: Path, what: str = "output folder") -> Iterator[Path]:
-    """Make a folder, keep every other run out of it, and sweep what killed runs left half written there.
+    """Make a folder, keep every other run out of it, and clear away what killed runs left half written.
 
     The lock belongs to the process and ends with it, however it ends; the hidden file that carries it says who to ask.
-    Where the file system knows no locks, nobody is kept out and nothing is swept.
+    Where the file system knows no locks, nobody is kept out and nothing is cleared away.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def lock_folder(folder: Path, what: str = "output folder") -> Iterator[Path]:
     make_folder(folder, what)
     with _lock(folder / ".lock", f"the {what} {folder}", "folder") as locked:
         if locked:
-            _sweep(folder)
+            _clear(folder)
         yield folder
 
 
@@ -157,7 +157,7 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _sweep(folder: Path) -> None:
+def _clear(folder: Path) -> None:
     """Remove what killed runs left half written; what was complete but for its name gets the name."""
     for left in sorted(folder.glob(f".*{WRITING}"), reverse=True):  # of one name, the new one before the replaced one
         named = _LEFT_OVER.fullmatch(left.name)
