@@ -24,7 +24,8 @@ from sitesampler.language.stage import Stage
 from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.records.recorder import Recorder
 from sitesampler.records.variable import Variable
-from sitesampler.results.combine import combine, provenance
+from sitesampler.results.combine import combine
+from sitesampler.results.provenance import provenance
 from sitesampler.runs.trajectories import trajectory_store, with_trajectories
 from sitesampler.storage.trajectories import TrajectoryStore
 from sitesampler.vectors.layout import Layout

@@ -22,6 +22,7 @@ from scipy import stats
 import sitesampler as ss
 from sitesampler.records.variable import Variable
 from sitesampler.results import combine as results
+from sitesampler.results.compare import interval
 from sitesampler.runs import iteration as iterations
 from sitesampler.runs import march as replicas
 from sitesampler.runs.calls import DEFAULT_TOLERANCE
@@ -160,7 +161,7 @@ def coverage(system: System, ds: xr.Dataset) -> dict[str, float]:
     """Return the fraction of intervals that cover the truth, by name and times."""
     fractions = {}
     for (name, time, time_), truth in system.truths().items():
-        low, high = (picked(end, time, time_) for end in results.interval(ds, name, LEVEL))
+        low, high = (picked(end, time, time_) for end in interval(ds, name, LEVEL))
         fractions[f"{name}({time}, {time_})"] = float(np.mean((low <= truth) & (truth <= high)))
     return fractions
 

@@ -1,4 +1,4 @@
-"""Export: one store, filled by many workers in any order, that shows nothing of how it was filled."""
+"""Trajectories: one store, filled by many workers in any order, that shows nothing of how it was filled."""
 
 import itertools
 import pickle
@@ -17,7 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from sitesampler.errors import DiskFull, StorageError
-from sitesampler.storage import trajectories as export
+from sitesampler.storage import trajectories
 from sitesampler.storage.stores import open_result, publish
 from sitesampler.storage.trajectories import Trajectory, TrajectoryStore
 
@@ -102,7 +102,7 @@ def test_sites_that_are_all_nan_are_not_missing(store: TrajectoryStore) -> None:
     xr.testing.assert_equal(open_result(store.path).h[CHUNK:].compute(), expected().h[CHUNK:])
 
 
-def test_what_a_killed_worker_left_is_swept(store: TrajectoryStore) -> None:
+def test_what_a_killed_worker_left_is_removed(store: TrajectoryStore) -> None:
     entries = filled(store)
     half = store.writing / "h" / "0.0.1f2e3d.partial"
     half.write_bytes(b"half a piece")
@@ -171,7 +171,7 @@ def test_pieces_are_whole_chunks_of_sites_and_of_moderate_size() -> None:
 
 
 def test_values_cut_along_time_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "_LARGEST", 100)
+    monkeypatch.setattr(trajectories, "_LARGEST", 100)
     assert H.pieces(CHUNK) == (4, 3)
     store = TrajectoryStore.create(tmp_path / "trajectories.zarr", [H, PHI], CHUNK)
     entries = filled(store)

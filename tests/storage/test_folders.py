@@ -1,6 +1,7 @@
-"""Folders for results: one run in each at a time, and what killed runs left half written is swept."""
+"""Folders for results: one run in each at a time, and what killed runs left half written is cleared away."""
 
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -42,13 +43,13 @@ except StorageError as error:
     assert run(code, tmp_path) == "in\n"
 
 
-def test_a_folder_is_made_and_left_overs_are_swept(tmp_path: Path) -> None:
+def test_a_folder_is_made_and_left_overs_are_cleared_away(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "new" / "folder")
     (folder / ".sample.zarr.1.writing" / "C_h").mkdir(parents=True)
     (folder / ".state.npz.1.writing").touch()
     (folder / "kept.zarr").mkdir()
     make_folder(folder)
-    assert len(names(folder)) == 3, "only who holds the lock may sweep"
+    assert len(names(folder)) == 3, "only who holds the lock may clear it"
     with lock_folder(folder):
         assert names(folder) == [".lock", "kept.zarr"]
     assert names(folder) == ["kept.zarr"]
@@ -62,7 +63,21 @@ def test_a_run_killed_between_two_renames_loses_nothing(tmp_path: Path, result: 
     assert names(tmp_path) == ["x.zarr"]
 
 
-def test_where_there_are_no_locks_a_run_goes_on_and_nothing_is_swept(
+def test_a_store_that_was_being_removed_is_not_taken_for_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset
+) -> None:
+    """A removal is killed when it has begun, and nothing of that name is there any more when the next run comes."""
+    path = publish(result, tmp_path / "x.zarr")
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    publish(result + 1, path)
+    monkeypatch.undo()
+    assert len(names(tmp_path)) == 2, "the replaced one is still there"
+    shutil.rmtree(path)
+    with lock_folder(tmp_path):
+        assert names(tmp_path) == [".lock"]
+
+
+def test_where_there_are_no_locks_a_run_goes_on_and_nothing_is_cleared_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".sample.zarr.1.writing").mkdir()
@@ -84,7 +99,9 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         make_folder(tmp_path / "file")
 
 
-def test_only_what_runs_have_left_is_swept_and_not_the_store_of_one_that_is_still_writing(tmp_path: Path) -> None:
+def test_what_runs_have_left_is_cleared_away_and_not_the_store_of_one_that_is_still_writing(
+    tmp_path: Path,
+) -> None:
     (tmp_path / ".thesis.writing").touch()
     (tmp_path / ".paths.zarr.12.writing").mkdir()
     with hold(None, tmp_path / "paths.zarr"), lock_folder(tmp_path):

@@ -1,36 +1,17 @@
-"""Storage: a name that exists is complete, whatever happened while it was written, and what is read was written."""
+"""Results in files: a name that exists is complete, whatever happened, and what is read was written."""
 
-import json
-import signal
-import subprocess
-import sys
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from files import names, run
+from files import names
 
-from sitesampler.errors import DiskFull, SiteSamplerError, StorageError
-from sitesampler.storage import stores as storage
-from sitesampler.storage.folders import lock_folder
-from sitesampler.storage.stores import open_result, publish, read_state, save_result, write_state
-
-
-@pytest.fixture
-def result(rng: np.random.Generator) -> xr.Dataset:
-    return xr.Dataset(
-        {
-            "C_h": (("time", "lag"), rng.normal(size=(4, 3)), {"long_name": "correlation", "units": "1"}),
-            "lambda": ("outlier", np.array([1 + 2j, np.nan])),
-            "converged": ("replica", [1, 0]),
-        },
-        coords={"time": ("time", np.arange(4.0), {"units": "1"}), "layer": ("replica", ["first", "second"])},
-        attrs={"Conventions": "CF-1.11", "parameters": json.dumps({"g": 1.5})},
-    )
+from sitesampler.errors import DiskFull, StorageError
+from sitesampler.storage.stores import open_result, publish, save_result
 
 
 # ------------------------------------------------------------------------------------------------------------- results
@@ -158,72 +139,6 @@ def test_a_netcdf_file_is_verified(tmp_path: Path, result: xr.Dataset) -> None:
             open_result(path)
 
 
-@pytest.mark.parametrize("name", ["sample.zarr", "sample.nc", "state.npz"])
-def test_a_newer_format_is_refused_with_both_versions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset, name: str
-) -> None:
-    with monkeypatch.context() as newer:
-        newer.setattr(storage, "FORMAT", 2)
-        newer.setattr(storage, "__version__", "7.0")
-        if name == "state.npz":
-            write_state(tmp_path / name, {}, {})
-        else:
-            publish(result, tmp_path / name)
-    read: Callable[[Path], Any] = read_state if name == "state.npz" else open_result
-    ours = storage.__version__.replace(".", r"\.")
-    with pytest.raises(
-        StorageError,
-        match=rf"is in format 2, written by sitesampler 7\.0; this is sitesampler {ours}, .* up to format 1",
-    ):
-        read(tmp_path / name)
-
-
-# ----------------------------------------------------------------------------------------------------------- full disk
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
-    # The kernel refuses to let a file grow beyond a limit, as it refuses on a full disk, at whatever write that is.
-    pytest.importorskip("resource")
-    code = """
-import resource, signal, sys
-from pathlib import Path
-import numpy as np, xarray as xr
-from sitesampler.errors import DiskFull
-from sitesampler.storage.stores import publish, open_result, read_state, write_state
-
-folder = Path(sys.argv[1])
-noise = np.random.default_rng(1).normal(size=5000)
-dataset = xr.Dataset({"x": ("time", noise)})
-writers = {
-    "x.zarr": lambda path, n: publish(dataset[{"time": slice(n)}], path),
-    "x.nc": lambda path, n: publish(dataset[{"time": slice(n)}], path),
-    "x.npz": lambda path, n: write_state(path, {"x": noise[:n]}, {}),
-}
-for name, write in writers.items():
-    write(folder / name, 10)
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-for name, write in writers.items():
-    try:
-        write(folder / name, 5000)
-    except DiskFull as error:
-        print(error)
-print(open_result(folder / "x.zarr").sizes["time"], open_result(folder / "x.nc").sizes["time"])
-print(read_state(folder / "x.npz")[0]["x"].shape, *sorted(path.name for path in folder.iterdir()))
-"""
-    *errors, sizes, rest = run(code, tmp_path).splitlines()
-    for name, error in zip(["x.zarr", "x.nc", "x.npz"], errors, strict=True):
-        assert error.startswith(f"{tmp_path / name} could not be written (File too large, ")
-        assert error.endswith(
-            " GiB free): make room or choose another folder; what had that name before is still there"
-        )
-    assert (sizes, rest) == ("10 10", "(10,) x.nc x.npz x.zarr")
-
-
-def test_a_full_disk_is_ours_and_an_oserror() -> None:
-    assert issubclass(DiskFull, SiteSamplerError)
-    assert issubclass(DiskFull, OSError)
-    assert str(DiskFull("x is full")) == "x is full"
-
-
 def test_other_errors_pass_and_leave_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset
 ) -> None:
@@ -237,6 +152,24 @@ def test_other_errors_pass_and_leave_the_old_one(
         publish(result + 1, tmp_path / "x.zarr")
     assert names(tmp_path) == ["x.zarr"]
     xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
+
+
+def test_an_error_between_the_two_renames_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset
+) -> None:
+    path = publish(result, tmp_path / "x.zarr")
+    rename = Path.rename
+
+    def full(source: Path, target: Path) -> Path:
+        if target == path and "replaced" not in source.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(DiskFull, match="what had that name before is still there"):
+        publish(result + 1, path)
+    assert names(tmp_path) == ["x.zarr"]
+    xr.testing.assert_identical(open_result(path).load(), result)
 
 
 @pytest.mark.parametrize("name", ["home.zarr", "home.nc"])
@@ -290,89 +223,3 @@ def test_what_was_written_with_xarray_is_stored_again_for_sitesampler(
 def test_what_cannot_be_saved_is_refused(dataset: Any, path: str, says: str) -> None:
     with pytest.raises(StorageError, match=says):
         save_result(dataset, path)
-
-
-# --------------------------------------------------------------------------------------------------------- checkpoints
-def test_a_state_comes_back_bit_for_bit(tmp_path: Path, rng: np.random.Generator) -> None:
-    arrays = {
-        "C/h h": rng.normal(size=(3, 4)),
-        "file": np.array([np.nan, -0.0, np.inf, 5e-324, np.uint64(0x7FF8000000000123).view(float)]),
-        "complex": np.array([1 + 2j, complex(np.nan, -0.0)]),
-        "empty": np.empty((0, 3)),
-        "scalar": np.array(2.5, dtype=np.float32),
-        "facts.json": np.asfortranarray(np.arange(6).reshape(2, 3)),
-        "flags": np.array([True, False]),
-    }
-    facts = {"iteration": 3, "residual": 0.1 + 0.2, "seed": 2**70, "names": ["h", "φ"], "none": None}
-    write_state(tmp_path / "state.npz", arrays, facts)
-    found, said = read_state(tmp_path / "state.npz")
-    assert said == facts
-    assert list(found) == list(arrays)
-    for name, array in arrays.items():
-        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
-        assert found[name].tobytes() == array.tobytes()
-    first = (tmp_path / "state.npz").read_bytes()
-    write_state(tmp_path / "state.npz", arrays, facts)
-    assert (tmp_path / "state.npz").read_bytes() == first, "the same state is the same file"
-    assert names(tmp_path) == ["state.npz"]
-
-
-def test_a_state_with_any_byte_flipped_or_cut_off_is_refused_or_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "state.npz"
-    array = np.linspace(0, 1, 20)
-    write_state(path, {"x": array}, {"iteration": 3})
-    data = path.read_bytes()
-    refused = 0
-    for place in range(len(data)):
-        path.write_bytes(data[:place] + bytes([data[place] ^ (1 << place % 8)]) + data[place + 1 :])
-        try:
-            arrays, facts = read_state(path)
-        except StorageError:
-            refused += 1
-        else:  # in the version that the seal names
-            assert (arrays["x"].tobytes(), facts) == (array.tobytes(), {"iteration": 3})
-        path.write_bytes(data[:place])
-        with pytest.raises(StorageError):
-            read_state(path)
-    assert refused > 0.98 * len(data)
-
-
-def test_a_missing_state_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=r"there is no checkpoint .*state\.npz"):
-        read_state(tmp_path / "state.npz")
-
-
-def test_what_is_no_array_of_numbers_is_not_written(tmp_path: Path) -> None:
-    write_state(tmp_path / "state.npz", {}, {"iteration": 1})
-    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
-        write_state(tmp_path / "state.npz", {"x": np.array([None])}, {"iteration": 2})
-    assert read_state(tmp_path / "state.npz") == ({}, {"iteration": 1})
-    assert names(tmp_path) == ["state.npz"]
-
-
-def test_a_kill_at_any_moment_leaves_a_complete_state(tmp_path: Path) -> None:
-    code = """
-import itertools, sys
-from pathlib import Path
-import numpy as np
-from sitesampler.storage.folders import lock_folder
-from sitesampler.storage.stores import write_state
-with lock_folder(Path(sys.argv[1])) as folder:
-    for i in itertools.count():
-        write_state(folder / "state.npz", {"x": np.full(200_000, float(i))}, {"iteration": i})
-        print(i, flush=True)
-"""
-    for moment in range(4):
-        process = subprocess.Popen([sys.executable, "-c", code, tmp_path], stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        with process.stdout:
-            for _ in range(2 + moment):
-                last = int(process.stdout.readline())
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        arrays, facts = read_state(tmp_path / "state.npz")
-        assert facts["iteration"] >= last
-        np.testing.assert_array_equal(arrays["x"], facts["iteration"])
-    with lock_folder(tmp_path):  # not held by the killed ones
-        assert names(tmp_path) == [".lock", "state.npz"]
-    assert names(tmp_path) == ["state.npz"]
