@@ -82,6 +82,9 @@ CHANGE = Kind("change", "", ("iteration",), "change of the order parameters, ove
 DIFFERENCE = Kind("{}", "", ("those of the variable",), "difference of {}")
 DEVIATION = Kind("{}_deviation", "", ("those of the variable",), "difference of {} in standard errors")
 
+#: Ending of the name of a standard error.
+STDERR = STANDARD_ERROR.name("")
+
 #: Kinds of variables in the results of runs.
 OF_RUNS = (NUMBER, CORRELATION, RESPONSE, MEAN, KURTOSIS, TRAJECTORY, STANDARD_ERROR)
 #: What iterations add to a result.

@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sitesampler.records.names import DIMENSIONS, STANDARD_ERROR
 from sitesampler.records.variable import Variable
 
 if TYPE_CHECKING:
     import xarray as xr
-
-#: Ending of the variable that holds the standard error of another.
-STDERR = "_stderr"
-#: Ending, in a comparison, of the variable that holds a deviation in standard errors.
-DEVIATION = "_deviation"
 
 
 def merged(parts: Sequence[tuple[float, dict[str, Variable]]]) -> tuple[float, dict[str, Variable]]:
@@ -123,10 +119,10 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: b
         floor = first.floor if first.floor.shape == mean.shape else floor
         error = np.hypot(error, np.broadcast_to(floor, error.shape))
         arrays.append(_array(first, mean, name))
-        described = {"long_name": f"standard error of {first.attrs['long_name']}", "units": "1"}
-        arrays.append(_array(first, error, name + STDERR).assign_attrs(described))
+        described = STANDARD_ERROR.attrs(first.attrs["long_name"])
+        arrays.append(_array(first, error, STANDARD_ERROR.name(name)).assign_attrs(described))
     dataset = xr.merge([array.to_dataset() for array in arrays], join="outer", compat="override")
-    for dim, text in _COORDINATES.items():
+    for dim, text in DIMENSIONS.items():
         if dim in dataset.coords:
             dataset[dim].attrs = {"long_name": text, "units": "1"}
     return dataset.assign_attrs(attrs)
@@ -148,9 +144,6 @@ def _side_by_side(copies: list[Variable]) -> tuple[dict[str, np.ndarray], np.nda
             places[axis] = np.searchsorted(coords[dim], copy.coords[dim]) if dim in coords else places[axis]
         row[np.ix_(*places)] = copy.values
     return coords, values
-
-
-_COORDINATES = {"time": "time", "time_": "second time", "layer": "layer", "layer_": "second layer"}
 
 
 def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

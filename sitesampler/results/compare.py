@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import InputError, did_you_mean, is_number, listing, shown
-from sitesampler.results.combine import DEVIATION, STDERR
+from sitesampler.records.names import DEVIATION, DIFFERENCE, STANDARD_ERROR
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,13 +50,13 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
 
     for result in (dataset, reference):
         _check_result(result, "compare")
-    shared = [str(name) for name in dataset.data_vars if name in reference and f"{name}{STDERR}" in dataset]
-    shared = [name for name in shared if f"{name}{STDERR}" in reference]
+    shared = [str(name) for name in dataset.data_vars if name in reference and STANDARD_ERROR.name(str(name)) in dataset]
+    shared = [name for name in shared if STANDARD_ERROR.name(name) in reference]
     if not shared:
         raise InputError(
             "the two datasets share no variable with an error; compare takes results of sample or simulate"
         )
-    wanted = [name + end for name in shared for end in ("", STDERR)]
+    wanted = [*shared, *map(STANDARD_ERROR.name, shared)]
     left, right = xr.align(*same_lengths([dataset[wanted], reference[wanted]]), join="inner")
     met = [name for name in shared if left[name].size and right[name].size]
     if not met:
@@ -66,14 +66,13 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     out = xr.Dataset()
     for name in met:
         difference = left[name] - right[name]
-        error: Any = np.hypot(left[name + STDERR], right[name + STDERR])
+        error: Any = np.hypot(left[STANDARD_ERROR.name(name)], right[STANDARD_ERROR.name(name)])
         long_name = dataset[name].attrs.get("long_name", name)
-        out[name] = difference.assign_attrs(long_name=f"difference of {long_name}", units="1")
-        out[name + STDERR] = error.assign_attrs(long_name=f"standard error of the difference of {long_name}", units="1")
+        compared = DIFFERENCE.attrs(long_name)
+        out[name] = difference.assign_attrs(compared)
+        out[STANDARD_ERROR.name(name)] = error.assign_attrs(STANDARD_ERROR.attrs(f"the {compared['long_name']}"))
         deviation = xr.where(difference == 0, 0.0, difference / error.where(error > 0))
-        out[name + DEVIATION] = deviation.assign_attrs(
-            long_name=f"difference of {long_name} in standard errors", units="1"
-        )
+        out[DEVIATION.name(name)] = deviation.assign_attrs(DEVIATION.attrs(long_name))
     return out
 
 
@@ -129,7 +128,7 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
     _check_result(dataset, "interval")
     if not is_number(level) or not 0 < level < 1:
         raise InputError(f"level must be a probability between 0 and 1, such as 0.95, not {level!r}")
-    known = [str(known) for known in dataset.data_vars if f"{known}{STDERR}" in dataset]
+    known = [str(known) for known in dataset.data_vars if STANDARD_ERROR.name(str(known)) in dataset]
     if name not in dataset:
         raise InputError(
             f"the dataset has no variable {name!r}{did_you_mean(name, known)}; with errors it has {listing(known)}"
@@ -144,7 +143,7 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
         )
     if replicas < 2:
         raise InputError("a single replica tells nothing of its error; run at least 2 replicas for an interval")
-    half = float(stdtrit(replicas - 1, (1 + level) / 2)) * dataset[name + STDERR]
+    half = float(stdtrit(replicas - 1, (1 + level) / 2)) * dataset[STANDARD_ERROR.name(name)]
     text = f"end of the {100 * level:g} % interval of {dataset[name].attrs.get('long_name', name)}"
     ends = {"lower": dataset[name] - half, "upper": dataset[name] + half}
     low, high = (end.rename(name).assign_attrs(long_name=f"{side} {text}", units="1") for side, end in ends.items())

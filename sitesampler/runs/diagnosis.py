@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import InputError, SiteSamplerError, listing
-from sitesampler.results.combine import STDERR
+from sitesampler.records.names import STDERR
 from sitesampler.results.compare import same_lengths
 from sitesampler.results.provenance import provenance
 from sitesampler.runs.calls import DEFAULT_TOLERANCE, sample

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.results.combine import STDERR
+from sitesampler.records.names import STDERR
 
 if TYPE_CHECKING:
     import xarray as xr
