@@ -49,6 +49,10 @@ class SilentRecorder:
             if position.index % self.every == 0:
                 self._take(name, position, value, [groups[index] for index in kind.groups])
 
+    def variables(self) -> dict[str, Variable]:
+        """Return everything recorded so far, by the names of the result: here nothing."""
+        return {}
+
     def _take(self, name: str, position: Position, value: Any, groups: list[RecordedGroup]) -> None:
         """Refuse site vectors that went wrong, where they are not kept: what saturates would hide it from products."""
         for layer, group in zip(value if isinstance(value, list) else [value], groups, strict=False):

@@ -1,32 +1,14 @@
-"""The two calls: a site program at N = infinity (`sample`) and in a finite network (`simulate`).
-
-Their arguments are checked in ``calls.py``; independent replicas are run by ``replicas.py``, and populations that are
-cut into chunks by ``fixed_point.py``.
-"""
+"""The two calls: a site program at N = infinity (`sample`) and in a finite network (`simulate`)."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from sitesampler.compute.workers import workers_for
-from sitesampler.errors import InputError, name_of
-from sitesampler.runs import footprint as memory
-from sitesampler.runs.checkpoints import seed_of
-from sitesampler.runs.fixed_point import iterate
-from sitesampler.runs.march import run
-from sitesampler.runs.options import (
-    check_count,
-    check_files,
-    check_marching,
-    prepare,
-    share,
-    sweep_plan,
-)
-from sitesampler.runs.trajectories import check_trajectories
-from sitesampler.storage.folders import hold
-from sitesampler.vectors.threads import one_blas_thread
+from sitesampler.runs.options import DEFAULT_TOLERANCE, Request, Sampled, Simulated
+from sitesampler.runs.run import carry_out
 from sitesampler.worlds.execute import Program
 
 if TYPE_CHECKING:
@@ -34,9 +16,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-#: A basis vector is added when the remainder exceeds this part of a vector: on `random_rnn` the error it leaves is a
-#: tenth of the statistical error of a usual run (``studies/benchmarks/tolerance.py``).
-DEFAULT_TOLERANCE = 1e-3
+    from sitesampler.storage.journal import Inside
 
 
 def sample(
@@ -65,7 +45,7 @@ def sample(
     """Run a site program at N = infinity, on populations of independent single-site trajectories.
 
     Products with random matrices become coloured noise and memory.  The order parameters in them are estimated from
-    the population as it runs, in one causal pass and one process (a march; the estimators are those of ``matrix.py``).
+    the population as it runs, in one causal pass and one process (a march; each average is taken as it is needed).
     With ``iterations`` a population of any size is cut into chunks that run anywhere, with order parameters that are
     frozen in one iteration and measured for the next (the fixed-point iteration of the literature), until they
     reproduce themselves.
@@ -87,8 +67,8 @@ def sample(
         Keep one in so many steps of a loop in the records: times of means, both times of C and R.
     tolerance : float, optional
         Remainder, relative to a vector, below which a product with a matrix counts as known.  Smaller is more exact
-        and slower.  1e-3 by default, and 0.1/sqrt(population) for iterations over so many samples that it would show; where
-        there is memory, iterations resolve no less than a third of the Monte Carlo error of the order parameters.
+        and slower.  1e-3 by default, and 0.1/sqrt(population) for iterations over so many samples that it
+        would show; where there is memory, iterations resolve no less than a third of the Monte Carlo error of the order parameters.
     dtype : "float64" or "float32"
         Precision of the site vectors.
     client : dask.distributed.Client, optional
@@ -113,7 +93,7 @@ def sample(
     keep_going : bool
         Leave chunks that diverge out, and say in the attribute ``failed_chunks`` which, instead of ending the run.
     checkpoint : path, optional
-        Folder in which each iteration of iterations is kept.
+        Folder in which each iteration is kept.
     resume : bool
         Go on from what is kept there by a call with the same arguments (the seed is taken from there if not given).
     export : path, optional
@@ -127,9 +107,9 @@ def sample(
         For a recorded site vector h: ``C_h(time, time_)``, ``h_mean(time)``, ``h_kurtosis(time)`` (excess),
         ``R_h(time, time_)`` where the program has a source, ``trajectory_h(site, time)``; inner columns add ``input,
         input_``, a list of vectors adds ``layer``.  Numbers have ``time`` or ``layer``.  Each has its standard error
-        ``..._stderr``.  Sweeps add ``change(iteration)``, ``order_parameters`` to start from, and the attribute
-        ``self_consistency_residual``: by how much the last sweep missed the order parameters that it ran with, in
-        units of its Monte Carlo error (about 1 when nothing but chance is left).
+        ``..._stderr``.  Iterations add ``change(iteration)``, ``order_parameters`` to start from, and the
+        attribute ``self_consistency_residual``: by how much the last one missed the order parameters that it ran with,
+        in units of its Monte Carlo error (about 1 when nothing but chance is left).
 
     Raises
     ------
@@ -147,7 +127,8 @@ def sample(
     Warns
     -----
     NotConverged
-        If order parameters still change by more than their error when iterations end, or the last sweep contradicts them.
+        If order parameters still change by more than their error when iterations end, or the last one
+        contradicts them.
     ChunksLeftOut
         If chunks diverged and the user asked to go on.
 
@@ -158,47 +139,7 @@ def sample(
     >>> ds.C_h.sel(time=2, time_=1).shape, sorted(ds.sizes)
     ((), ['site', 'time', 'time_'])
     """
-    check_count("population", population, 2)
-    if tolerance is None:
-        tolerance = DEFAULT_TOLERANCE if iterations is None else min(DEFAULT_TOLERANCE, 0.1 / population**0.5)
-    folder, store = check_files(keep, export, checkpoint, resume)
-    kept = population if keep == "all" else keep
-    if iterations is None:
-        check_marching(
-            chunk=chunk, order_parameters=order_parameters, damping=damping, until=until, keep_going=keep_going
-        )
-        check_marching(checkpoint=checkpoint)
-        task = prepare(program, parameters, True, population, True, seed, kept, every, tolerance, dtype)
-        if store is not None:
-            check_trajectories(task.plan)
-        shares = share(replicas, client)
-        memory.check_population(task.plan, population, replicas, shares[0], np.dtype(dtype))
-        facts = {"world": "single-site ensemble", "population": population, "tolerance": float(tolerance)}
-        with hold(None, store):
-            return run(task, replicas, shares, client, progress, facts, store)
-    plan = sweep_plan(program, population, replicas, iterations, chunk, order_parameters, damping, until, keep_going)
-    chunks = plan.chunks()
-    if store is not None and population % chunks[0][2]:
-        raise InputError(
-            f'keep="all" stores whole chunks; use a population that is a multiple of the chunk, such as '
-            f"{plan.chunk * -(-population // plan.chunk)} for chunks of {plan.chunk}"
-        )
-    if resume and seed is None and folder is not None:
-        seed = seed_of(folder)
-    task = prepare(program, parameters, True, plan.chunk, True, seed, kept, every, tolerance, dtype)
-    if plan.start != "march" and any(event.word.startswith("outlier_") for event in task.plan.events):
-        raise InputError(
-            f"{name_of(program)} asks for outliers, which iterations take from the march that they start from; leave "
-            "order_parameters out"
-        )
-    if store is not None:
-        check_trajectories(task.plan)
-    tasks = len(chunks) * plan.replicas
-    at_once = share(tasks, client)[0]
-    memory.check_population(task.plan, plan.chunk, tasks, at_once, np.dtype(dtype), "chunk")
-    # One thread also for what the driver computes: bits must not depend on the number of cores.
-    with hold(folder, store), one_blas_thread():
-        return iterate(task, plan, workers_for(client, at_once), progress, folder, resume, store)
+    return carry_out(Request.of(Sampled, locals()))
 
 
 def simulate(
@@ -247,16 +188,29 @@ def simulate(
     >>> bool(ds.C_h_stderr.sel(time=2, time_=2) > 0)
     True
     """
-    check_count("size", size, 2)
-    if not isinstance(matrix, (bool, np.bool_)):
-        raise InputError(f"matrix must be True or False, not {matrix!r}")
-    task = prepare(program, parameters, False, size, bool(matrix), seed, keep, every, tolerance, dtype)
-    if task.plan.tensors and not matrix:
-        raise InputError(
-            f"{name_of(program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
-        )
-    shares = share(replicas, client)
-    orders = [event.detail[0] for event in task.plan.said("tensor_coupling")]
-    memory.check_network(task.plan, size, bool(matrix), orders, replicas, shares[0], np.dtype(dtype))
-    facts = {"world": "finite network", "size": size, "matrix": int(matrix), "tolerance": float(tolerance)}
-    return run(task, replicas, shares, client, progress, facts)
+    return carry_out(Request.of(Simulated, locals()))
+
+
+def call_inside(
+    call: Callable[..., xr.Dataset], program: Program, options: Mapping[str, Any], inside: Inside | None
+) -> xr.Dataset:
+    """Make a call as a piece of a larger run, in whose journal it has a place of its own.
+
+    Parameters
+    ----------
+    call : callable
+        `sample` or `simulate`, which keep each of their own pieces there; or another one, which is told the folder as
+        its checkpoint where it iterates.
+    program : callable
+    options : dict
+        Its options, and parameters of the program.
+    inside : Inside or None
+    """
+    if inside is not None and call in (sample, simulate):
+        bound = inspect.signature(call).bind(program, **options)
+        bound.apply_defaults()
+        request = Request.of(Sampled if call is sample else Simulated, bound.arguments)
+        return carry_out(replace(request, kept=replace(request.kept, inside=inside)))
+    if inside is not None and options.get("iterations") is not None:
+        options = {**options, "checkpoint": inside.folder, "resume": inside.resume}
+    return call(program, **options)

@@ -9,6 +9,8 @@ import psutil
 
 from sitesampler.errors import OutOfMemory, PopulationTooSmall
 from sitesampler.language.script import Plan
+from sitesampler.runs.options import Simulated
+from sitesampler.runs.task import Task
 
 #: Rank that a long smooth run is likely to reach; beyond it memory is checked as the tables grow.
 _LIKELY_RANK = 250
@@ -59,9 +61,7 @@ def _refuse(needed: Callable[[int], int], size: int, replicas: int, at_once: int
     )
 
 
-def check_population(
-    plan: Plan, population: int, replicas: int, at_once: int, dtype: np.dtype, word: str = "population"
-) -> None:
+def check_population(task: Task, pieces: int, at_once: int) -> None:
     """Refuse a population, or a chunk of one, that is too small for its draws, or too large for the memory.
 
     Raises
@@ -71,6 +71,8 @@ def check_population(
     OutOfMemory
         If the replicas that run at the same time do not fit.
     """
+    plan, population, itemsize = task.plan, task.size, np.dtype(task.asked.dtype).itemsize
+    word = "chunk" if population < task.asked.size else "population"
     needed = 1 + max(plan.draws, default=0)
     if population < needed:
         raise PopulationTooSmall(
@@ -80,17 +82,15 @@ def check_population(
     groups = len(plan.ratios)
 
     def total(size: int) -> int:
-        one = _groups_bytes(plan, [size] * groups, dtype.itemsize, plan.sources > 0, True, True)
+        one = _groups_bytes(plan, [size] * groups, itemsize, plan.sources > 0, True, True)
         if word == "chunk":  # which keeps every vector that a matrix is multiplied with
-            one += (2 if plan.sources else 1) * sum(plan.products) * size * dtype.itemsize
-        return at_once * (one + _tables_bytes(plan)) + replicas * _tables_bytes(plan) // 2
+            one += (2 if plan.sources else 1) * sum(plan.products) * size * itemsize
+        return at_once * (one + _tables_bytes(plan)) + pieces * _tables_bytes(plan) // 2
 
-    _refuse(total, population, replicas, at_once, word)
+    _refuse(total, population, pieces, at_once, word)
 
 
-def check_network(
-    plan: Plan, size: int, matrix: bool, tensor_orders: list[int], replicas: int, at_once: int, dtype: np.dtype
-) -> None:
+def check_network(task: Task, at_once: int) -> None:
     """Refuse a finite network that does not fit the memory.
 
     Raises
@@ -98,18 +98,20 @@ def check_network(
     OutOfMemory
         If the replicas that run at the same time do not fit.
     """
+    matrix = isinstance(task.asked, Simulated) and task.asked.matrix
+    plan, replicas, itemsize = task.plan, task.asked.replicas, np.dtype(task.asked.dtype).itemsize
     pairs = [event.groups for event in plan.said("coupling")]
-    names = plan.groups
+    orders = [event.detail[0] for event in plan.said("tensor_coupling")]
 
     def total(n: int) -> int:
         sizes = [max(1, round(ratio * n)) for ratio in plan.ratios]
         twins = plan.sources + plan.tensors > 0
-        one = _groups_bytes(plan, sizes, dtype.itemsize, twins, False, not matrix or twins)
+        one = _groups_bytes(plan, sizes, itemsize, twins, False, not matrix or twins)
         if matrix:
-            by_name = dict(zip(names, sizes, strict=True))
-            one += sum(by_name[rows] * by_name[cols] * dtype.itemsize for rows, cols in pairs)
+            by_name = dict(zip(plan.groups, sizes, strict=True))
+            one += sum(by_name[rows] * by_name[cols] * itemsize for rows, cols in pairs)
             # While it is symmetrised, a tensor stands beside its copy.
-            one += sum(2 * 8 * max(sizes) ** order for order in tensor_orders)
+            one += sum(2 * 8 * max(sizes) ** order for order in orders)
         return at_once * (one + _tables_bytes(plan)) + replicas * _tables_bytes(plan) // 2
 
-    _refuse(total, size, replicas, at_once, "size")
+    _refuse(total, task.size, replicas, at_once, "size")

@@ -1,7 +1,4 @@
-"""Trajectories of a whole population: which there are, and the store that holds them when a run is done.
-
-How a store is filled by many workers is in ``export.py``; what a trajectory is, in ``vector_records.py``.
-"""
+"""Trajectories of a whole population: which there are, and the store that holds them when a run is done."""
 
 from __future__ import annotations
 
@@ -12,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError
 from sitesampler.language.script import Plan
+from sitesampler.records.variable import Variable
+from sitesampler.runs.task import Task
 from sitesampler.storage.trajectories import Trajectory as Layout
 from sitesampler.storage.trajectories import TrajectoryStore
 
@@ -44,10 +43,8 @@ def check_trajectories(plan: Plan) -> None:
 
 
 @contextmanager
-def trajectory_store(
-    plan: Plan, path: Path | None, sites: int, chunk: int, dtype: str
-) -> Iterator[TrajectoryStore | None]:
-    """Make the empty store for the trajectories of so many sites, written in pieces of a chunk, if it has a path.
+def trajectory_store(task: Task, path: Path | None) -> Iterator[TrajectoryStore | None]:
+    """Make the empty store for the trajectories of all replicas, written piece by piece, if it has a path.
 
     What was written is removed if the run that fills it goes wrong.
 
@@ -59,6 +56,7 @@ def trajectory_store(
     if path is None:
         yield None
         return
+    plan, sites = task.plan, task.asked.replicas * task.asked.size
     names = plan.groups
     layouts = []
     for name, record in plan.records.items():
@@ -72,13 +70,21 @@ def trajectory_store(
         if record.kind == "layers":
             dims, shape = ("layer", *dims), (len(record.groups), *shape)
         attrs = {"long_name": f"single-site trajectories of {name}", "units": "1"}
-        layouts.append(Layout(PREFIX + name, dims, shape, dtype, attrs, site))
-    store = TrajectoryStore.create(path, layouts, chunk)
+        layouts.append(Layout(PREFIX + name, dims, shape, task.asked.dtype, attrs, site))
+    store = TrajectoryStore.create(path, layouts, task.size)
     try:
         yield store
     except BaseException:
         store.abandon()
         raise
+
+
+def stored(store: TrajectoryStore, variables: dict[str, Variable], first: int) -> dict[str, tuple[int, str]]:
+    """Move the trajectories of a piece of a population, from site ``first`` on, from the variables into a store."""
+    entries: dict[str, tuple[int, str]] = {}
+    for name in [name for name, variable in variables.items() if variable.kind == "paths"]:
+        entries |= store.write(name, variables.pop(name).values, first)
+    return entries
 
 
 def with_trajectories(

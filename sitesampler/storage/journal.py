@@ -1,78 +1,329 @@
-"""What a run was asked for, kept beside its results, so that a killed run goes on only as what it was started as.
+"""The journal: what a run was asked for, what it was given, and which of its pieces are complete.
 
-Settings here are flat tables of plain values: as JSON holds them, and comparable by key.  What is kept of the work
-itself is the business of ``sampler.py``, ``sweeping.py`` and ``running.py``.
+A run is made of pieces, each with a name: replicas, the state after an iteration, points of a grid, datasets of a
+study.  Its journal is a folder with one sealed file, ``journal.npz``, and the pieces in files beside it.  The sealed
+file says what kind of run this is, its settings (flat, plain values), its seeds, and of each piece that is complete
+the name and what tells its file from any other.  Folder None is a journal that keeps nothing.
+
+**Kept** is a piece that the journal names and whose file is the one that it names and verifies.  Files are complete
+when they get their names, and no file that the journal names is written again.  So a kill at any line can be reasoned
+about: `_Folder.keep` first writes the piece under its own name, then the journal with the piece in it.  Before the
+first, nothing has happened; between the two there is a file that no journal names, which is written again when its
+piece is computed again; after the second, the piece is kept.  A piece that takes the place of another one (a later
+iteration) is named, and the other one unnamed, by the same write of the journal; what is not needed any more is then
+removed, and as that may be cut short, it stays listed (``gone``) until the next write and is removed by who resumes.
+
+**Inside**: a piece that is itself a run keeps its own pieces in a journal in a folder inside (`Journal.inside`), which
+is listed (``begun``) before anything is written there, and removed once the piece is kept.
+
+**One resume**: a run goes on from a journal only if kind, settings and seeds are its own, else it is refused with what
+differs.  A piece that is damaged is said to be, and computed again.  **Starting anew** removes the pieces that an
+earlier journal of the same kind names, and the journals inside, then writes a new journal: a kill in between leaves the
+old one with fewer pieces.  Nothing else in the folder is touched, and the journal of another kind of run is refused.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 import os
-from collections.abc import Mapping
-from typing import Any
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sitesampler.errors import shown
+from sitesampler.errors import InputError, StorageError
+from sitesampler.storage.folders import lock_folder
+from sitesampler.storage.sealed import read_state, write_state
+from sitesampler.storage.settings import difference
+from sitesampler.storage.stores import discard, is_ours, open_result, publish, refuse_foreign, voucher
+from sitesampler.version import __version__
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+#: Name of the sealed file of a journal.
+JOURNAL = "journal.npz"
+
+#: Takes a sentence on what is not as expected, but no reason to stop.
+Note = Callable[[str], object]
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON holds it: a function by its name, an object without JSON by a digest of what it is.
+@dataclass(frozen=True)
+class Purpose:
+    """What a journal is opened for.
+
+    Attributes
+    ----------
+    kind : str
+        Such as ``"sweep"``.
+    settings : dict
+        Everything that the bits of the run depend on, but for its seeds: flat, and plain.
+    seeds : dict
+        Seeds by name; None draws one when the run starts, and takes that one when it is resumed.
+    refusal : str
+        Sentence for the folder of another run, with its ``{folder}`` and the ``{difference}``.
+    folder_is : str
+        What the folder is called in messages.
+    results : bool
+        Whether the pieces are results, which a new run leaves there until it replaces them.
+    """
+
+    kind: str
+    settings: Mapping[str, Any]
+    seeds: Mapping[str, int | None]
+    refusal: str
+    folder_is: str = "checkpoint folder"
+    results: bool = False
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The place of a journal inside of another one's folder."""
+
+    folder: Path
+    resume: bool
+    note: Note
+
+
+class Journal:
+    """A journal that keeps nothing; `open_journal` returns one that does where it has a folder.
+
+    Attributes
+    ----------
+    seeds : dict
+        Those that the run started with.
+    resumed : bool
+        Whether there was something to go on from.
+    """
+
+    def __init__(self, seeds: Mapping[str, int], resumed: bool = False, note: Note = lambda _: None) -> None:
+        self.seeds, self.resumed, self.note = dict(seeds), resumed, note
+
+    def has(self, name: str) -> bool:
+        """Say whether a file is named and is the one that was kept."""
+        return False
+
+    def latest(self, stem: str) -> str | None:
+        """Return the last piece named whose name begins so."""
+        return None
+
+    def state(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+        """Return arrays and facts of a piece, if the journal names it.
+
+        Raises
+        ------
+        StorageError
+            If its file is damaged.
+        """
+        return None
+
+    def dataset(self, name: str) -> xr.Dataset | None:
+        """Return the dataset of a piece, loaded, if the journal names it.
+
+        Raises
+        ------
+        StorageError
+            If its store is damaged.
+        """
+        return None
+
+    def keep_state(
+        self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], instead_of: Sequence[str] = ()
+    ) -> None:
+        """Keep arrays of numbers and what JSON can say, in the place of other states."""
+
+    def keep_dataset(self, name: str, dataset: xr.Dataset, inside: str | None = None) -> None:
+        """Keep a dataset, and let go of what the piece kept inside."""
+
+    def keep_file(self, name: str) -> None:
+        """Keep a file that was written, or the fact that there is none."""
+
+    def forget(self, *files: str) -> None:
+        """Name files no more; stores without a manifest, which nobody could tell to be ours any more, are removed."""
+
+    def inside(self, *names: str) -> list[Inside | None]:
+        """Return where pieces keep pieces of their own."""
+        return [None] * len(names)
+
+
+class _Folder(Journal):
+    """A journal in a folder that this run holds."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any], resumed: bool, note: Note) -> None:
+        super().__init__(facts["seeds"], resumed, note)
+        self._folder, self._facts, self._lock = folder, facts, threading.RLock()
+
+    def has(self, name: str) -> bool:
+        return name in self._facts["done"] and self._facts["done"][name]["voucher"] == voucher(self._folder / name)
+
+    def latest(self, stem: str) -> str | None:
+        names = [Path(file).stem for file in self._facts["done"] if file.startswith(stem)]
+        return max(names, default=None)
+
+    def state(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
+        file = f"{name}.npz"
+        if file not in self._facts["done"]:
+            return None
+        found = read_state(self._folder / file)
+        self._check(file)
+        return found
+
+    def dataset(self, name: str) -> xr.Dataset | None:
+        file = f"{name}.zarr"
+        if file not in self._facts["done"]:
+            return None
+        with open_result(self._folder / file) as stored:
+            self._check(file)
+            # A store has an order of its own.
+            return stored[self._facts["done"][file]["variables"]].load().drop_encoding()
+
+    def _check(self, file: str) -> None:
+        if not self.has(file):
+            raise StorageError(f"{self._folder / file} is not the one that this run has kept")
+
+    def keep_state(
+        self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], instead_of: Sequence[str] = ()
+    ) -> None:
+        path = self._folder / f"{name}.npz"
+        if path.name not in self._facts["done"]:
+            refuse_foreign(path, file=True)
+        write_state(path, arrays, facts)
+        self._keep(path.name, {}, [f"{other}.npz" for other in instead_of])
+
+    def keep_dataset(self, name: str, dataset: xr.Dataset, inside: str | None = None) -> None:
+        path = self._folder / f"{name}.zarr"
+        if path.name in self._facts["done"] and not is_ours(path):
+            discard(path)  # of what this run has kept, the manifest is lost
+        publish(dataset, path)
+        variables = [str(variable) for variable in dataset.data_vars]
+        self._keep(path.name, {"variables": variables}, [] if inside is None else [inside])
+
+    def keep_file(self, name: str) -> None:
+        self._keep(name, {}, [])
+
+    def forget(self, *files: str) -> None:
+        with self._lock:
+            for file in files:
+                named = self._facts["done"].pop(file, None)
+                if named is not None and not is_ours(self._folder / file) and file.endswith(".zarr"):
+                    discard(self._folder / file)
+            self._write([])
+
+    def inside(self, *names: str) -> list[Inside | None]:
+        with self._lock:
+            if new := [name for name in names if name not in self._facts["begun"]]:
+                self._facts["begun"] += new
+                self._facts["gone"] = [name for name in self._facts["gone"] if name not in new]
+                self._write([])
+        return [Inside(self._folder / name, self.resumed, self.note) for name in names]
+
+    def _keep(self, file: str, facts: Mapping[str, Any], gone: Sequence[str]) -> None:
+        with self._lock:
+            self._facts["done"][file] = {"voucher": voucher(self._folder / file), **facts}
+            for name in gone:
+                self._facts["done"].pop(name, None)
+            self._facts["begun"] = [name for name in self._facts["begun"] if name not in gone]
+            self._write(gone)
+
+    def _write(self, gone: Sequence[str]) -> None:
+        self._facts["gone"] = [name for name in (*self._facts["gone"], *gone) if (self._folder / name).exists()]
+        write_state(self._folder / JOURNAL, {}, self._facts)
+        _remove(self._folder, self._facts["gone"])
+
+
+@contextmanager
+def open_journal(folder: Path | None, purpose: Purpose, resume: bool, note: Note) -> Iterator[Journal]:
+    """Hold a folder for one run and read its journal, or start a new one.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None keeps nothing.
+    purpose : Purpose
+    resume : bool
+        Go on from what is there, if anything is.
+    note : callable
+
+    Raises
+    ------
+    InputError
+        If the folder is that of another run; the message says what differs.
+    StorageError
+        If another run holds the folder, or the journal is damaged and should be resumed.
 
     Examples
     --------
+    >>> import tempfile
     >>> import numpy as np
-    >>> plain(np.float64(0.5)), plain((1, np.arange(2))), plain(len)
-    (0.5, [1, [0, 1]], 'len')
+    >>> purpose = Purpose("sums", {"terms": 3}, {"seed": 7}, "{folder} holds other sums: {difference}")
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     for resume in (False, True):
+    ...         with open_journal(Path(place), purpose, resume, print) as journal:
+    ...             print(journal.state("first"))
+    ...             journal.keep_state("first", {"sum": np.array(6)}, {})
+    None
+    ({'sum': array(6)}, {})
     """
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, Mapping):
-        return {str(name): plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if callable(value) and hasattr(value, "__name__"):
-        return value.__name__
-    if type(value).__module__ == "numpy":
-        return value.tolist()
-    from dask.base import tokenize
-
-    return f"{shown(value)} {tokenize(value)}"
-
-
-def sources(*values: Any) -> dict[str, str]:
-    """Return digests of the source texts of the functions among the values."""
-    found = {}
-    functions = (inspect.unwrap(getattr(value, "func", value)) for value in values if callable(value))
-    for function in filter(inspect.isfunction, functions):
-        try:
-            found[f"the source of {function.__name__}"] = digest(inspect.getsource(function))
-        except (OSError, TypeError):  # typed at a prompt
-            continue
-    return found
+    settings = {"sitesampler": __version__, **purpose.settings}
+    new = {name: secrets.randbits(128) if seed is None else seed for name, seed in purpose.seeds.items()}
+    if folder is None:
+        yield Journal(new, note=note)
+        return
+    with lock_folder(folder, purpose.folder_is):
+        facts = _left(folder, purpose.kind, resume)
+        if resumed := resume and facts is not None:
+            given = {name: seed for name, seed in purpose.seeds.items() if seed is not None}
+            before = {name: facts["seeds"].get(name) for name in given}
+            if found := difference({**facts["settings"], **before}, {**settings, **given}):
+                raise InputError(purpose.refusal.format(folder=folder, difference=found))
+            _remove(folder, facts["gone"])
+        else:
+            if facts is not None:
+                if any((folder / name).exists() for name in facts["begun"]):
+                    note(f"discarded the checkpoint of an earlier run in {folder}; --resume would have gone on")
+                _remove(folder, [*facts["begun"], *facts["gone"], *([] if purpose.results else facts["done"])])
+            facts = {"kind": purpose.kind, "settings": settings, "seeds": new, "done": {}, "begun": [], "gone": []}
+            write_state(folder / JOURNAL, {}, facts)
+        yield _Folder(folder, facts, resumed, note)
 
 
-def digest(text: str) -> str:
-    """Return a short digest of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _left(folder: Path, kind: str, strictly: bool) -> dict[str, Any] | None:
+    """Return the facts of the journal in a folder; what is damaged is refused, or taken for nothing."""
+    path = folder / JOURNAL
+    if not os.path.lexists(path):
+        return None
+    try:
+        facts = read_state(path)[1]
+        if not {"kind", "settings", "seeds", "done", "begun", "gone"} <= facts.keys():
+            raise StorageError(f"{path} is no journal of sitesampler: choose another folder or move it away")
+    except StorageError:
+        if strictly:
+            raise
+        if path.is_symlink() or path.stat().st_size:  # a power failure may leave an empty file of ours
+            refuse_foreign(path, file=True)
+        return None
+    if facts["kind"] != kind:
+        raise InputError(f"{folder} holds a {facts['kind']}, and this is a {kind}; choose another folder")
+    return facts
 
 
-def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Return in words which settings differ, or an empty string.
-
-    Examples
-    --------
-    >>> difference({"g": 0.5, "seed": 3}, {"g": 0.7, "keep": 4})
-    'g was 0.5 and is 0.7; seed was 3 and is not set; keep was not set and is 4'
-    """
-    words = []
-    for name in dict.fromkeys([*before, *now]):
-        # As text, in which NaN is NaN.
-        if name in before and name in now and json.dumps(before[name]) == json.dumps(now[name]):
-            continue
-        old, new = (shown(table[name]) if name in table else "not set" for table in (before, now))
-        hidden = old == new or name.startswith("the source of ")
-        words.append(f"{name} has changed" if hidden else f"{name} was {old} and is {new}")
-    return "; ".join(words)
+def _remove(folder: Path, names: Sequence[str]) -> None:
+    """Remove pieces, and journals inside with theirs; what is not of a journal stays."""
+    for name in names:
+        path = folder / name
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.suffix == ".zarr":
+            discard(path)
+        elif path.is_dir():
+            with lock_folder(path, "checkpoint folder"):
+                with suppress(StorageError, FileNotFoundError):
+                    facts = read_state(path / JOURNAL)[1]
+                    _remove(path, [*facts["done"], *facts["begun"], *facts["gone"]])
+                    (path / JOURNAL).unlink()
+            for emptied in (path, *list(path.parents)[: len(Path(name).parts) - 1]):
+                with suppress(OSError):  # what somebody else put there stays
+                    emptied.rmdir()

@@ -244,6 +244,16 @@ def is_ours(path: Path, file: bool = False) -> bool:
         return False
 
 
+def voucher(path: Path) -> str:
+    """Return what tells a store or sealed file from any other: the digest of what vouches for its bytes, or nothing."""
+    manifest = path / _MANIFEST if path.is_dir() else path
+    try:
+        with manifest.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+
+
 def refuse_foreign(path: Path, file: bool = False) -> None:
     """Refuse a name for a store, or for a single file, under which there is something else than an older one of ours.
 

@@ -13,7 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError
-from sitesampler.storage.journal import plain
+from sitesampler.storage.settings import plain
 
 if TYPE_CHECKING:
     import xarray as xr

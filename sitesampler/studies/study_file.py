@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sitesampler.errors import InputError, did_you_mean, listing
-from sitesampler.storage.journal import digest, plain
+from sitesampler.storage.settings import digest, plain
 from sitesampler.studies.grid import checked_values
 
 Program = Callable[..., None]

@@ -1,0 +1,174 @@
+"""One way to run: what `sample` and `simulate` do with what they are asked for.
+
+A request is checked as far as it can be without work; then files are held, the journal is opened, an empty store for
+trajectories and a progress bar are made; pieces run; and what they bring home becomes one dataset.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sitesampler.compute.progress import Progress
+from sitesampler.compute.workers import workers_for
+from sitesampler.errors import InputError, name_of, shown
+from sitesampler.physics.estimates import unflattened
+from sitesampler.records.names import OF_ITERATIONS
+from sitesampler.runs import footprint
+from sitesampler.runs.chunks import chunks_of
+from sitesampler.runs.iteration import iterate
+from sitesampler.runs.march import march
+from sitesampler.runs.options import DEFAULT_TOLERANCE, Iterated, Request, Simulated
+from sitesampler.runs.pieces import Means
+from sitesampler.runs.states import settings_of
+from sitesampler.runs.task import Task, prepare
+from sitesampler.runs.trajectories import check_trajectories, trajectory_store, with_trajectories
+from sitesampler.storage.folders import hold
+from sitesampler.storage.journal import Inside, Purpose, open_journal
+from sitesampler.storage.stores import open_result, refuse_foreign
+from sitesampler.vectors.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_OTHER_RUN = (
+    "the checkpoint in {folder} was made by another run: {difference}; go back to those settings, or start anew in "
+    "another folder"
+)
+
+
+def carry_out(request: Request) -> xr.Dataset:
+    """Do what a call asks for.
+
+    Raises
+    ------
+    SiteSamplerError
+        See `sample`.
+    """
+    iterated = _iterated(request)
+    task, pieces = _prepared(request, iterated)
+    at_once, lanes = request.placed.share(pieces)
+    iterates = iterated.iterations is not None
+    if task.asked.infinite:
+        footprint.check_population(task, pieces, at_once)
+    else:
+        footprint.check_network(task, at_once)
+    title = f"{name_of(task.program)} " + ("at N = infinity" if task.asked.infinite else f"at N = {task.size}")
+    place = _place(request)
+    folder, resume, note = (None, False, warn) if place is None else (place.folder, place.resume, place.note)
+    purpose = Purpose("run", settings_of(task, iterated), {"seed": task.asked.seed}, _OTHER_RUN)
+    # One thread also for what the driver computes: bits must not depend on the number of cores.
+    with (
+        one_blas_thread(),
+        hold(None, request.kept.export),
+        open_journal(folder, purpose, resume, note) as journal,
+        trajectory_store(task, request.kept.export) as store,
+        closing(
+            Progress(title, pieces, task.plan.steps, request.placed.progress, "chunks" if iterates else "replicas")
+        ) as progress,
+    ):
+        asked = replace(task.asked, seed=journal.seeds["seed"])
+        task = replace(task, asked=asked, lanes=1 if iterates else lanes, store=store)
+        means = Means(workers_for(request.placed.client, at_once), progress, journal)
+        dataset, entries = iterate(task, iterated, means) if iterates else march(task, means)
+        return with_trajectories(dataset, store, entries)
+
+
+def _iterated(request: Request) -> Iterated:
+    """Return how a request iterates, with the chunk and the order parameters in use."""
+    iterated, asked = request.iterated, request.asked
+    if isinstance(asked, Simulated) or iterated.iterations is None:
+        return iterated
+    chunk = iterated.chunk_of(asked.population)
+    start = _start(request.program, iterated.order_parameters, asked.replicas)
+    return replace(iterated, chunk=chunk, order_parameters=start)
+
+
+def _prepared(request: Request, iterated: Iterated) -> tuple[Task, int]:
+    """Return the task of a request, and how many pieces run side by side, after all that refuses without work."""
+    asked, kept = request.asked, request.kept
+    if kept.export is not None:
+        refuse_foreign(kept.export)
+    if isinstance(asked, Simulated):
+        task = prepare(request.program, request.parameters, asked)
+        if task.plan.tensors and not asked.matrix:
+            raise InputError(
+                f"{name_of(task.program)} has a tensor coupling, which has no exact law without its tensor; use "
+                "matrix=True"
+            )
+        return task, asked.replicas
+    iterates, population = iterated.iterations is not None, asked.population
+    if asked.tolerance is None:
+        tolerance = min(DEFAULT_TOLERANCE, 0.1 / population**0.5) if iterates else DEFAULT_TOLERANCE
+        asked = replace(asked, tolerance=tolerance)
+    if not iterates:
+        task = prepare(request.program, request.parameters, asked)
+        if kept.export is not None:
+            check_trajectories(task.plan)
+        return task, asked.replicas
+    assert iterated.chunk is not None
+    chunks = chunks_of(population, iterated.chunk)
+    if kept.export is not None and population % chunks[0][2]:
+        raise InputError(
+            f'keep="all" stores whole chunks; use a population that is a multiple of the chunk, such as '
+            f"{iterated.chunk * -(-population // iterated.chunk)} for chunks of {iterated.chunk}"
+        )
+    task = prepare(request.program, request.parameters, asked, chunks[0][2], OF_ITERATIONS)
+    if iterated.order_parameters != "march" and any(event.word.startswith("outlier_") for event in task.plan.events):
+        raise InputError(
+            f"{name_of(task.program)} asks for outliers, which iterations take from the march that they start from; "
+            "leave order_parameters out"
+        )
+    if kept.export is not None:
+        check_trajectories(task.plan)
+    return task, len(chunks) * asked.replicas
+
+
+def warn(sentence: str) -> None:
+    """Tell the caller of `sample` what is not as expected, but no reason to stop."""
+    warnings.warn(sentence, RuntimeWarning, stacklevel=2)
+
+
+def _place(request: Request) -> Inside | None:
+    """Return where the journal of a run is, if it has one."""
+    kept = request.kept
+    if kept.checkpoint is not None:
+        return Inside(kept.checkpoint, kept.resume, warn)
+    whole = kept.export is not None and request.iterated.iterations is None
+    return None if whole else kept.inside  # replicas whose trajectories are in a store are not kept
+
+
+def _start(program: Any, start: Any, replicas: int) -> Any:
+    """Return what an iteration starts from: a word, or the order parameters of an earlier result."""
+    if isinstance(start, str) and start in ("march", "cold"):
+        return start
+    given = start
+    if isinstance(start, (str, os.PathLike)):
+        start = open_result(start)
+    if not hasattr(start, "data_vars"):
+        raise InputError(
+            f'order_parameters must be "march", "cold", or a result of sample with iterations, not {shown(given)}'
+        )
+    if "order_parameters" not in start:
+        raise InputError("the result to start from holds no order parameters; only those of sample with iterations do")
+    name = start.attrs.get("program")
+    if name != name_of(program):
+        raise InputError(f"the result to start from is one of {name}, and the program is {name_of(program)}")
+    variable = start["order_parameters"]
+    if len(variable) < replicas:
+        raise InputError(
+            f"the result to start from has {len(variable)} replicas, and {replicas} are asked for: each goes on from "
+            f"one of its own, or their errors would not be independent; use replicas={len(variable)}"
+        )
+    structure, table = variable.attrs.get("structure"), np.asarray(variable.values)
+    if not isinstance(structure, str) or table.ndim != 2 or not np.all(np.isfinite(table[:replicas])):
+        raise InputError(
+            "the order parameters to start from are damaged: they must be finite, (replica, order_parameter), with the "
+            "attribute structure, as sample with iterations has left them"
+        )
+    return tuple(unflattened(values, structure) for values in table[:replicas])
