@@ -50,6 +50,10 @@ class Recorded:
     shape: tuple[int, ...] = ()
 
 
+#: What has the names that iterations add.
+_ITERATIONS = "the result of iterations"
+
+
 @dataclass
 class Contents:
     """What the records of a program are.
@@ -87,10 +91,10 @@ class Inspector:
 
     def __init__(self, contents: Contents, every: int = 1, beside: Sequence[Kind] = ()) -> None:
         self.contents, self.every = contents, every
-        self._names = Names()
+        self._beside = [kind.name("") for kind in beside]
+        self._names = Names(dict.fromkeys(self._beside, _ITERATIONS))
         self._lines, self._dimension_lines = dict[str, str](), dict[str, str]()
         self._dimensions_beside = {dim for kind in beside for dim in kind.dims}
-        self._names.take([kind.name("") for kind in beside], "the result of iterations")
 
     def add_probe(self, group: str, probe: Any) -> None:
         """Ignore probes: there is nothing to correlate."""
@@ -118,16 +122,16 @@ class Inspector:
         groups : sequence
             All groups of the program.
         sources : sequence of (str, str)
-            The group and the name of each source whose name stands in those of its responses.
+            The group of each source and tensor coupling, and what the names of the responses to it end with.
         """
-        sites: dict[str, str] = {}
+        exact, sites = Names(dict.fromkeys(self._beside, _ITERATIONS)), dict[str, str]()
         for name, kind in self.contents.records.items():
             owners, where = [groups[index].name for index in kind.groups], self._lines[name]
-            named = [source for group, source in sources if group in owners]
-            self._names.take(variables_of(name, bool(owners), named), f"the record {name!r}", where)
+            responses = [ending for group, ending in sources if group in owners]
+            exact.take(variables_of(name, bool(owners), responses), f"the record {name!r}", where)
             sites |= dict.fromkeys(owners[:1], where)
         for dim, where in {**self._dimension_lines, **sites}.items():
-            other = self._names.taken.get(dim)
+            other = exact.taken.get(dim)
             if dim in sites and dim in self._dimension_lines:
                 other = "the sites of a group"
             if dim in self._dimensions_beside:
@@ -149,6 +153,7 @@ class Inspector:
                 )
             first = None
         if first is None:
+            _dims_of(value)  # refuses a pair that names no dimensions
             array = np.asarray(_unlabelled(value))
             if array.dtype.kind not in "fiubc" or (array.size == 0 and -1 not in number_shape(value)):
                 raise ProgramError(

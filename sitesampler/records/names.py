@@ -7,7 +7,7 @@ result, taken one by one; a name that is taken twice is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sitesampler.errors import ProgramError, program_line
@@ -108,20 +108,30 @@ DIMENSIONS = {
 #: Those that no group can be called.
 OF_LOOPS = ("time", "time_", "layer", "layer_", "input", "input_")
 
-#: What a recorded site vector becomes; named sources add a response each.
-_OF_A_VECTOR = (CORRELATION, MEAN, KURTOSIS, RESPONSE)
+#: What a recorded site vector becomes, beside its responses.
+_OF_A_VECTOR = (CORRELATION, MEAN, KURTOSIS)
 
 
-def variables_of(record: str, vector: bool, sources: Iterable[str] = ()) -> list[str]:
+def variables_of(record: str, vector: bool, responses: Iterable[str] = ("",)) -> list[str]:
     """Return the names of the variables that a record becomes, their errors among them.
+
+    Parameters
+    ----------
+    record : str
+    vector : bool
+        Whether it is of site vectors.
+    responses : iterable of str
+        What the names of its responses end with: ``""`` or ``"_source"``.
 
     Examples
     --------
     >>> variables_of("loss", vector=False)
     ['loss', 'loss_stderr']
     """
-    made = [kind.name(record) for kind in _OF_A_VECTOR] if vector else [NUMBER.name(record)]
-    made += [RESPONSE.name(f"{record}_{source}") for source in sources]
+    made = [NUMBER.name(record)]
+    if vector:
+        made = [kind.name(record) for kind in _OF_A_VECTOR]
+        made += [RESPONSE.name(record + ending) for ending in responses]
     made += [STANDARD_ERROR.name(name) for name in made]
     return [*made, TRAJECTORY.name(record)] if vector else made
 
@@ -160,8 +170,19 @@ class Names:
 
 def table() -> str:
     """Return the registry as a table in Markdown, as the documentation prints it."""
-    rows = [("variable", "symbol", "dimensions", "units", "meaning"), ("---",) * 5]
+    rows = [("variable", "symbol", "dimensions", "units", "meaning")]
     for kind in (*OF_RUNS, *OF_ITERATIONS, *OF_COMPARISONS):
         symbol = f"`{kind.symbol}`" if kind.symbol else ""
-        rows.append((f"`{kind.name('x')}`", symbol, ", ".join(kind.dims), kind.units, kind.meaning.format("x")))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        dims = ", ".join(dim if " " in dim else f"`{dim}`" for dim in kind.dims)
+        rows.append((f"`{kind.name('x')}`", symbol, dims, kind.units, kind.meaning.format("x")))
+    return _markdown(rows)
+
+
+def table_of_dimensions() -> str:
+    """Return the dimensions as a table in Markdown."""
+    return _markdown([("dimension", "runs over"), *((f"`{dim}`", text) for dim, text in DIMENSIONS.items())])
+
+
+def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])

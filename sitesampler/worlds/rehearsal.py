@@ -58,8 +58,7 @@ def rehearse(program: Program, parameters: dict[str, Any], every: int = 1, besid
     net = _Rehearsal(_RehearsalStage(script, LiveOrderParameters(1e-3), every), inspector)
     run_program(program, net, script, parameters)
     acting = [*plan.named_sources, *((event.groups[0], FORCE) for event in plan.said("tensor_coupling"))]
-    named = [(group, label(plan, group, name).removeprefix("_")) for group, name in acting]
-    inspector.settle(net._groups, [(group, name) for group, name in named if name])
+    inspector.settle(net._groups, [(group, label(plan, group, name)) for group, name in acting])
     return plan
 
 
