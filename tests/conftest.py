@@ -31,6 +31,6 @@ class Calls(list[tuple[str, str, dict[str, Any]]]):
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Put made-up results in the place of `sitesampler.sample` and `simulate`, and list the calls."""
     made = Calls()
-    monkeypatch.setattr("sitesampler.sample", made.sample)
-    monkeypatch.setattr("sitesampler.simulate", made.simulate)
+    monkeypatch.setattr("sitesampler.studies.run.sample", made.sample)
+    monkeypatch.setattr("sitesampler.studies.run.simulate", made.simulate)
     return made

@@ -120,7 +120,7 @@ def test_a_run_that_fails_ends_with_one_sentence(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("sitesampler.sample", fail)
+    monkeypatch.setattr("sitesampler.studies.run.sample", fail)
     assert main(["run", STUDY, "--output", str(tmp_path)]) == code
     assert sentence in refusal(capsys)
 
@@ -131,7 +131,7 @@ def test_the_traceback_is_shown_when_asked_for(
     def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr("sitesampler.sample", fail)
+    monkeypatch.setattr("sitesampler.studies.run.sample", fail)
     assert main(["run", STUDY, "--output", str(tmp_path), "--traceback"]) == 1
     assert "Traceback" in capsys.readouterr().err
 

@@ -67,8 +67,8 @@ def sample(
         Keep one in so many steps of a loop in the records: times of means, both times of C and R.
     tolerance : float, optional
         Remainder, relative to a vector, below which a product with a matrix counts as known.  Smaller is more exact
-        and slower.  1e-3 by default, and 0.1/sqrt(population) for iterations over so many samples that it
-        would show; where there is memory, iterations resolve no less than a third of the Monte Carlo error of the order parameters.
+        and slower.  1e-3 by default, and 0.1/sqrt(population) for iterations over so many samples that it would show;
+        where there is memory, iterations resolve no less than a third of the Monte Carlo error of the order parameters.
     dtype : "float64" or "float32"
         Precision of the site vectors.
     client : dask.distributed.Client, optional
@@ -83,13 +83,13 @@ def sample(
         Samples of a chunk, at most: 8192, or half of a smaller population.  Memory of a worker grows with it, and a
         bias of order 1/chunk falls.
     order_parameters : "march", "cold", xarray.Dataset or path
-        What iterations start from: a march of one chunk for each replica, sites without couplings, or an earlier result of
-        this program with iterations and at least as many replicas, each of which goes on from one of its own.
+        What iterations start from: a march of one chunk for each replica, sites without couplings, or an earlier
+        result of this program with iterations and at least as many replicas, each of which goes on from one of its own.
     damping : float
         Share of the old order parameters that an iteration keeps while they still move.
     until : float, optional
-        Relative change of the order parameters that is small enough, also where it exceeds its error: iterations may end
-        earlier, never later.
+        Relative change of the order parameters that is small enough, also where it exceeds its error: iterations
+        may end earlier, never later.
     keep_going : bool
         Leave chunks that diverge out, and say in the attribute ``failed_chunks`` which, instead of ending the run.
     checkpoint : path, optional

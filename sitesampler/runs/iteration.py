@@ -239,7 +239,11 @@ class Iteration:
         """Return what was recorded as a dataset, with the order parameters that an iteration may start from."""
         import xarray as xr
 
-        how = {"chunk": self.iterated.chunk, "damping": self.iterated.damping, "until": self.iterated.until or 0.0}
+        how: dict[str, Any] = {
+            "chunk": self.iterated.chunk,
+            "damping": self.iterated.damping,
+            "until": self.iterated.until or 0.0,
+        }
         how |= {"keep_going": int(self.iterated.keep_going), **facts}
         if state.failures:
             how["failed_chunks"] = state.failures

@@ -1,4 +1,4 @@
-"""The options of `sample` and `simulate`, as values: what each may hold, who it is for, and the sentence that refuses it.
+"""The options of `sample` and `simulate`, as values: what each may hold, and the sentence that refuses what it may not.
 
 Every option is a field of one dataclass, with its default and its kind.  From these follow what a call checks, which
 names a program cannot give its parameters, what the tables of a study file may hold, and what the attributes of a
@@ -13,7 +13,20 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from sitesampler.errors import InputError, is_integer, is_number
+from sitesampler.errors import InputError
+from sitesampler.runs.kinds import (
+    ANYTHING,
+    DAMPING,
+    START,
+    TOLERANCE,
+    UNTIL,
+    Kind,
+    count,
+    count_or,
+    flag,
+    path,
+    precision,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,125 +41,6 @@ DEFAULT_TOLERANCE = 1e-3
 DEFAULT_CHUNK = 8192
 #: Chunks of a replica that are planned one by one.
 _MOST_CHUNKS = 1_000_000
-
-
-# -------------------------------------------------------------------------------------------------- what they may hold
-@dataclass(frozen=True)
-class Kind:
-    """What an option may hold.
-
-    Attributes
-    ----------
-    words : str
-        In a study file, in words; empty for what no study file says.
-    written : callable
-        Whether a study file may say so.  A call knows better, and may refuse more.
-    allowed : callable
-        Whether a call takes a value.
-    refusal : callable
-        The sentence for one that it does not take, from the name of the option and the value.
-    value : callable
-        What the value becomes.
-    """
-
-    words: str
-    written: Callable[[Any], bool]
-    allowed: Callable[[Any], bool]
-    refusal: Callable[[str, Any], str]
-    value: Callable[[Any], Any] = lambda value: value
-
-
-def _count(least: int) -> Kind:
-    return Kind(
-        "a positive integer" if least else "an integer that is not negative",
-        lambda value: is_integer(value, min(least, 1)),
-        lambda value: is_integer(value, least),
-        lambda name, value: f"{name} must be an integer of at least {least}, not {value!r}",
-        int,
-    )
-
-
-def _count_or(word: str, least: int, what: str) -> Kind:
-    """Return the kind of an integer or one word."""
-    count = _count(least)
-    return Kind(
-        f'{count.words}, or "{word}"' if not least else f'{count.words} or "{word}"',
-        lambda value: value == word or count.written(value),
-        lambda value: (isinstance(value, str) and value == word) or count.allowed(value),
-        lambda name, value: f"{name} must be {what}, not {value!r}" if isinstance(value, str) else count.refusal(name, value),
-        lambda value: value if isinstance(value, str) else int(value),
-    )  # fmt: skip
-
-
-def _number(
-    words: str, test: Callable[[Any], bool], refusal: str, written: Callable[[Any], bool] | None = None
-) -> Kind:
-    return Kind(
-        words,
-        lambda value: is_number(value) and (written or test)(value),
-        lambda value: is_number(value) and test(value),
-        lambda name, value: f"{name} {refusal}, not {value!r}",
-        float,
-    )
-
-
-def _flag() -> Kind:
-    def is_flag(value: Any) -> bool:
-        return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
-
-    return Kind(
-        "true or false", is_flag, is_flag, lambda name, value: f"{name} must be True or False, not {value!r}", bool
-    )
-
-
-def _path() -> Kind:
-    def refusal(name: str, value: Any) -> str:
-        return (
-            f"{name} must be a path, not {repr(value) if not isinstance(value, (str, os.PathLike)) else 'an empty one'}"
-        )
-
-    def allowed(value: Any) -> bool:
-        return isinstance(value, (str, os.PathLike)) and bool(os.fspath(value))
-
-    return Kind("", allowed, allowed, refusal, Path)
-
-
-def _precision() -> Kind:
-    def name_of_type(value: Any) -> str:
-        import numpy as np
-
-        try:
-            return np.dtype(object if value is None else value).name
-        except TypeError:
-            return ""
-
-    return Kind(
-        'either "float64" or "float32"',
-        lambda value: value in ("float64", "float32"),
-        lambda value: name_of_type(value) in ("float64", "float32"),
-        lambda name, value: f"{name} must be 'float64' or 'float32', not {value!r}",
-        name_of_type,
-    )
-
-
-_TOLERANCE = _number(
-    "a number between 0 and 1", lambda value: 0 < value < 1, "must be a number between 0 and 1, such as 1e-3"
-)
-_DAMPING = _number(
-    "a number from 0 to below 1", lambda value: 0 <= value < 1,
-    "is the share of the old order parameters, from 0 to below 1",
-)  # fmt: skip
-_UNTIL = _number(
-    "a positive number", lambda value: 0 < value < 1,
-    "is a relative change of the order parameters between 0 and 1", lambda value: value > 0,
-)  # fmt: skip
-#: What is opened only when the program is known.
-_START = Kind("a string", lambda value: isinstance(value, str), lambda _: True, lambda *_: "")
-_CLIENT = Kind(
-    "", lambda _: False, lambda value: hasattr(value, "submit"),
-    lambda name, value: f"{name} must be a dask.distributed.Client, not {value!r}",
-)  # fmt: skip
-_PROGRESS = Kind("", lambda _: False, lambda _: True, lambda *_: "")
 
 
 def _option(default: Any, kind: Kind) -> Any:
@@ -176,10 +70,10 @@ class _Options:
 class _Run(_Options):
     """What both worlds are asked for."""
 
-    replicas: int = _option(8, _count(1))
-    seed: int | None = _option(None, _count(0))
-    every: int = _option(1, _count(1))
-    dtype: str = _option("float64", _precision())
+    replicas: int = _option(8, count(1))
+    seed: int | None = _option(None, count(0))
+    every: int = _option(1, count(1))
+    dtype: str = _option("float64", precision())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,9 +85,9 @@ class Sampled(_Run):
     infinite: ClassVar[bool] = True
     matrix: ClassVar[bool] = False
 
-    population: int = _option(10_000, _count(2))
-    keep: int | Literal["all"] = _option(16, _count_or("all", 0, 'a number of trajectories or "all"'))
-    tolerance: float | None = _option(None, _TOLERANCE)
+    population: int = _option(10_000, count(2))
+    keep: int | Literal["all"] = _option(16, count_or("all", 0, 'a number of trajectories or "all"'))
+    tolerance: float | None = _option(None, TOLERANCE)
 
     @property
     def size(self) -> int:
@@ -214,10 +108,10 @@ class Simulated(_Run):
     world: ClassVar[str] = "finite network"
     infinite: ClassVar[bool] = False
 
-    size: int = _option(1_000, _count(2))
-    matrix: bool = _option(True, _flag())
-    keep: int = _option(16, _count(0))
-    tolerance: float = _option(DEFAULT_TOLERANCE, _TOLERANCE)
+    size: int = _option(1_000, count(2))
+    matrix: bool = _option(True, flag())
+    keep: int = _option(16, count(0))
+    tolerance: float = _option(DEFAULT_TOLERANCE, TOLERANCE)
 
     def __post_init__(self) -> None:
         if isinstance(self.keep, str):
@@ -237,12 +131,12 @@ Asked = Sampled | Simulated
 class Iterated(_Options):
     """How order parameters are iterated, if they are; each field is an option of `sample`."""
 
-    iterations: int | Literal["auto"] | None = _option(None, _count_or("auto", 1, '"auto" or a number of iterations'))
-    chunk: int | None = _option(None, _count(2))
-    damping: float = _option(0.0, _DAMPING)
-    until: float | None = _option(None, _UNTIL)
-    keep_going: bool = _option(False, _flag())
-    order_parameters: Literal["march", "cold"] | str | os.PathLike[str] | xr.Dataset = _option("march", _START)
+    iterations: int | Literal["auto"] | None = _option(None, count_or("auto", 1, '"auto" or a number of iterations'))
+    chunk: int | None = _option(None, count(2))
+    damping: float = _option(0.0, DAMPING)
+    until: float | None = _option(None, UNTIL)
+    keep_going: bool = _option(False, flag())
+    order_parameters: str | os.PathLike[str] | xr.Dataset = _option("march", START)  # noqa: RUF009
 
     def __post_init__(self) -> None:
         if self.iterations is not None:
@@ -278,13 +172,20 @@ class Iterated(_Options):
         return chunk
 
 
-# -------------------------------------------------------------------------------------- where it runs and what it leaves
+# ------------------------------------------------------------------------------------- where it runs and what it leaves
 @dataclass(frozen=True, kw_only=True)
 class Placed(_Options):
     """Where pieces run, and what is shown meanwhile."""
 
-    client: Any = _option(None, _CLIENT)
-    progress: bool | None = _option(None, _PROGRESS)
+    client: Any = _option(None, ANYTHING)  # noqa: RUF009
+    progress: bool | None = _option(None, ANYTHING)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.client is not None:
+            from sitesampler.compute.clusters import check_client
+
+            check_client(self.client)
 
     def share(self, pieces: int) -> tuple[int, int]:
         """Return how many pieces run at a time here, and the threads of each."""
@@ -303,9 +204,9 @@ class Kept(_Options):
     also the replicas of a march are kept.
     """
 
-    export: Path | None = _option(None, _path())
-    checkpoint: Path | None = _option(None, _path())
-    resume: bool = _option(False, _flag())
+    export: Path | None = _option(None, path())  # noqa: RUF009
+    checkpoint: Path | None = _option(None, path())  # noqa: RUF009
+    resume: bool = _option(False, flag())
     inside: Inside | None = None
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 """Pieces: the independent parts of a run, and the one way in which they are computed, kept and taken up again.
 
-A *piece* has a name, under which a journal keeps it, and a seed of its own, so that its bits depend neither on the other
-pieces nor on where, when and how often it runs.  Pieces are
+A *piece* has a name, under which a journal keeps it, and a seed of its own, so that its bits depend neither on the
+other pieces nor on where, when and how often it runs.  Pieces are
 
 - the replicas of a march or of a simulation, and the marches that iterations start from: kept one by one;
 - the chunks of an iteration: what they measure is merged before it comes home, and the iteration is kept as a whole;
@@ -11,8 +11,8 @@ pieces nor on where, when and how often it runs.  Pieces are
 which hands each over as soon as it is complete, and it is kept then.  After a kill at any line the same call computes
 what the journal does not have, and returns the same bits.
 
-Where all trajectories are stored (``keep="all"``), the replicas of a march are not kept: their store is abandoned if the
-run is killed.
+Where all trajectories are stored (``keep="all"``), the replicas of a march are not kept: their store is abandoned if
+the run is killed.
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ class State:
 # ------------------------------------------------------------------------------------------------------------- settings
 def settings_of(task: Task, iterated: Iterated) -> dict[str, Any]:
     """Return everything that the numbers of a run depend on, but for its seed, flat and as JSON holds it."""
-    parameters, start = task.all_parameters(), iterated.order_parameters
+    parameters = task.all_parameters()
+    start: Any = iterated.order_parameters
     iteration = {
         each.name: plain(getattr(iterated, each.name)) for each in fields(iterated) if each.name != "order_parameters"
     }

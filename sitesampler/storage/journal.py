@@ -282,7 +282,7 @@ def open_journal(folder: Path | None, purpose: Purpose, resume: bool, note: Note
             _remove(folder, facts["gone"])
         else:
             if facts is not None:
-                if any((folder / name).exists() for name in facts["begun"]):
+                if purpose.results and any((folder / name).exists() for name in facts["begun"]):
                     note(f"discarded the checkpoint of an earlier run in {folder}; --resume would have gone on")
                 _remove(folder, [*facts["begun"], *facts["gone"], *([] if purpose.results else facts["done"])])
             facts = {"kind": purpose.kind, "settings": settings, "seeds": new, "done": {}, "begun": [], "gone": []}
@@ -319,11 +319,10 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
         elif path.suffix == ".zarr":
             discard(path)
         elif path.is_dir():
-            with lock_folder(path, "checkpoint folder"):
-                with suppress(StorageError, FileNotFoundError):
-                    facts = read_state(path / JOURNAL)[1]
-                    _remove(path, [*facts["done"], *facts["begun"], *facts["gone"]])
-                    (path / JOURNAL).unlink()
+            with lock_folder(path, "checkpoint folder"), suppress(StorageError, KeyError):
+                facts = read_state(path / JOURNAL)[1]
+                _remove(path, [*facts["done"], *facts["begun"], *facts["gone"]])
+                (path / JOURNAL).unlink()
             for emptied in (path, *list(path.parents)[: len(Path(name).parts) - 1]):
                 with suppress(OSError):  # what somebody else put there stays
                     emptied.rmdir()

@@ -1,7 +1,7 @@
 """Settings: what a run was asked for as plain values, and in which words two of them differ.
 
-Settings are flat tables of what JSON holds, comparable by key, so that a run that was killed goes on only as what it was
-started as.  This file imports nothing heavy: study files are read with it before anything else.
+Settings are flat tables of what JSON holds, comparable by key, so that a run that was killed goes on only as what it
+was started as.  This file imports nothing heavy: study files are read with it before anything else.
 """
 
 from __future__ import annotations

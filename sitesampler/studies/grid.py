@@ -1,7 +1,4 @@
-"""Grids of swept values: their coordinates, and the datasets of all points as one.
-
-What happens at a point, and when, is in ``sweeping.py``.
-"""
+"""Grids of swept values: their coordinates, and the datasets of all points as one."""
 
 from __future__ import annotations
 
@@ -117,6 +114,9 @@ def gathered(points: Sequence[Point], found: Mapping[int, xr.Dataset], axes: Axe
     whole = whole.drop_vars(numbered)
     whole.attrs, varying = _attributes(points, found, axes)
     for name, values in varying.items():
+        if name in whole.variables or name in whole.dims:  # a program may record what an attribute is called
+            whole.attrs[name] = json.dumps({points[index].key: value for index, value in values.items()})
+            continue
         attrs = {"long_name": name.replace("_", " "), "units": "1"}
         whole[name] = names, _on_grid(values, [len(listed) for listed in axes.values()]), attrs
     return whole

@@ -1,37 +1,35 @@
-"""Running a study: the calls of `sample` and `simulate` that it stands for, point by point of its sweep, and its files.
-
-What a study file may say is in ``study.py``, how a dataset is written in ``storage.py``, what a figure shows in
-``figures``, what the terminal shows in ``cli.py``.
-"""
+"""Running a study: the calls of `sample` and `simulate` that it stands for, and the files that they leave."""
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError, SiteSamplerError, StorageError
-from sitesampler.storage.folders import lock_folder
-from sitesampler.storage.journal import difference
-from sitesampler.storage.sealed import read_state, write_state
-from sitesampler.storage.stores import is_ours, open_result, publish, refuse_foreign
-from sitesampler.studies.study_file import Options, Study, StudyError, load_program, place_of
-from sitesampler.studies.sweep import run_sweep
-from sitesampler.version import __version__
+from sitesampler.runs.calls import call_inside, sample, simulate
+from sitesampler.runs.options import Placed
+from sitesampler.storage.journal import JOURNAL, Inside, Journal, Purpose, open_journal
+from sitesampler.storage.stores import open_result, publish, refuse_foreign
+from sitesampler.studies.program import load_program
+from sitesampler.studies.study_file import Study, StudyError, place_of
+from sitesampler.studies.sweep import Sweep, run_sweep
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Files of a run beside its datasets: what it was started with and what is done, and what is kept while it lasts.
-_RECORD, _CHECKPOINT = "study.npz", "checkpoint"
-_FIGURE, _TRAJECTORIES, _PARTIAL = "figure.png", "trajectories.zarr", "partial.zarr"
-_STORES = {"sample": "sample.zarr", "simulate": "simulation.zarr"}
+#: What a run leaves beside its datasets, and the folder of what is kept only while it lasts.
+_FIGURE, _TRAJECTORIES, _PARTIAL, _CHECKPOINT = "figure.png", "trajectories.zarr", "partial.zarr", "checkpoint"
+#: Names of the datasets.
+_STORES = {"sample": "sample", "simulate": "simulation"}
+_OTHER_STUDY = (
+    "{} is not what the run in {{folder}} was started with: {{difference}}; undo that, or leave out --resume to start "
+    "anew"
+)
 #: Trajectories that stand in the dataset itself where all are in a store of their own.
 _FEW = 16
 
@@ -63,7 +61,7 @@ def run_study(
         What to run.
     output
         Folder for ``sample.zarr``, ``simulation.zarr``, ``figure.png``, ``trajectories.zarr`` if all are kept, and
-        ``study.npz``, which says what the run was started with; ``results/<study name>`` if None.  Results of an
+        ``journal.npz``, which says what the run was started with; ``results/<study name>`` if None.  Results of an
         earlier run are replaced, each when its successor is complete.
     progress
         Show a progress bar: as it fits (None), always or never.
@@ -86,7 +84,7 @@ def run_study(
     SiteSamplerError
         If the study is refused or its run goes wrong.  What was done until then, if anything, is in ``partial.zarr``.
     """
-    from sitesampler.figures import check_kind, draw, save
+    from sitesampler.figures import check_kind
 
     program = load_program(study)
     where = partial(place_of, study.path, study.overrides)
@@ -94,167 +92,116 @@ def run_study(
         check_kind(study.figure.kind)
     except InputError as error:
         raise StudyError(f"{where('figure.kind')}: {error}") from None
-    if study.sample.keep == "all" and any(not key.startswith("simulate.") for key in study.sweep):
+    if study.sample.get("keep") == "all" and any(not key.startswith("simulate.") for key in study.sweep):
         raise StudyError(f'{where("sample.keep")}: "all" is for one run; of the points of a sweep, keep a number')
     if (start := study.start_file) is not None and not start.exists():
         place = where("sample.order_parameters")
         raise StudyError(f'{place} must be "march", "cold" or a stored result, and there is no {start}')
     folder = Path(output) if output is not None else Path("results") / study.name
-    if resume and not (folder / _RECORD).exists():
+    if resume and not (folder / JOURNAL).exists():
         raise StudyError(f"there is nothing to resume in {folder}: no run was started there; leave out --resume")
-    with lock_folder(folder):
-        run = _Run(study, program, folder, progress, client, note or (lambda _: None))
-        run.begin(resume)
+    told = note or (lambda _: None)
+    if not resume:
+        _refuse_foreign(folder)
+    seeds = dict.fromkeys(_STORES, None)
+    purpose = Purpose("study", study.settings(), seeds, _OTHER_STUDY.format(study.path), "output folder", results=True)
+    with open_journal(folder, purpose, resume, told) as journal:
+        run = _Run(study, program, folder, Placed(client=client, progress=progress), journal)
         if announce is not None:
             announce(folder)
         sample = run.dataset("sample", study.sample)
         simulation = run.dataset("simulate", study.simulate) if study.simulate is not None else None
+        if not journal.has(_FIGURE):
+            run.draw(sample, simulation)
         figure = folder / _FIGURE
-        if not run.has(_FIGURE):
-            figure.unlink(missing_ok=True)
-            drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
-            if drawn is not None:
-                save(drawn, figure)
-            run.done(_FIGURE)
-        shutil.rmtree(folder / _CHECKPOINT, ignore_errors=True)
         return StudyResult(sample, simulation, (*run.paths, *([figure] if figure.exists() else [])))
 
 
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder in which something else has the name of what a run will write."""
+    for name in (*(f"{name}.zarr" for name in _STORES.values()), _TRAJECTORIES, _PARTIAL):
+        refuse_foreign(folder / name)
+    if os.path.lexists(folder / _FIGURE) and not (folder / JOURNAL).exists():
+        raise StorageError(
+            f"{folder / _FIGURE} is there already and was not left by a run: choose another folder or move it away"
+        )
+
+
+@dataclass(frozen=True)
 class _Run:
-    """A run of a study in its folder: what it was started with, and what of it is done."""
+    """A run of a study in its folder."""
 
-    def __init__(
-        self,
-        study: Study,
-        program: Callable[..., None],
-        folder: Path,
-        progress: bool | None,
-        client: Any,
-        note: Callable[[str], object],
-    ) -> None:
-        self._study, self._program, self._folder = study, program, folder
-        self._progress, self._client, self._note = progress, client, note
-        self._record: dict[str, Any] = {}
-        self._resumed = False
-        self.paths: list[Path] = []
+    study: Study
+    program: Callable[..., None]
+    folder: Path
+    placed: Placed
+    journal: Journal
+    paths: list[Path] = field(default_factory=list)
 
-    def begin(self, resume: bool) -> None:
-        """Start anew, or go on with what the folder holds if it is the same study."""
-        settings = {"sitesampler": __version__, **self._study.settings()}
-        self._resumed = resume
-        if resume:
-            _, self._record = read_state(self._folder / _RECORD)
-            self._refuse_foreign()
-            if changed := difference(self._record["settings"], settings):
-                raise StudyError(
-                    f"{self._study.path} is not what the run in {self._folder} was started with: {changed}; undo that, "
-                    f"or leave out --resume to start anew"
-                )
-            return
-        self._refuse_foreign()
-        if (self._folder / _CHECKPOINT).exists():
-            if not (self._folder / _RECORD).exists():
-                raise InputError(
-                    f"{self._folder / _CHECKPOINT} was not left by a run, and would be deleted at its end; choose "
-                    "another folder with --output, or move it away"
-                )
-            self._note(f"discarded the checkpoint of an earlier run in {self._folder}; --resume would have gone on")
-            shutil.rmtree(self._folder / _CHECKPOINT)
-        self._record = {
-            "settings": settings,
-            "text": self._study.text,
-            "seeds": {"sample": secrets.randbits(128), "simulate": secrets.randbits(128)},
-            "done": {},
-        }
-        write_state(self._folder / _RECORD, {}, self._record)
-
-    def _refuse_foreign(self) -> None:
-        """Refuse a folder in which something else has the name of a store that this run will write."""
-        for name in (*_STORES.values(), _TRAJECTORIES, _PARTIAL):
-            if not self.has(name):
-                refuse_foreign(self._folder / name)
-
-    def has(self, name: str) -> bool:
-        """Return whether a file of the run is complete."""
-        return name in self._record.get("done", {})
-
-    def done(self, name: str, variables: Sequence[str] = ()) -> None:
-        """Note that a file is complete, and in which order its variables were: a store has an order of its own."""
-        self._record["done"][name] = list(variables)
-        write_state(self._folder / _RECORD, {}, self._record)
-
-    def dataset(self, call: str, options: Options) -> xr.Dataset:
+    def dataset(self, call: str, options: Mapping[str, Any]) -> xr.Dataset:
         """Return what a call gives: from the folder if it is complete there, else from a run."""
-        path = self._folder / _STORES[call]
-        beside = [self._folder / _TRAJECTORIES] if options.given().get("keep") == "all" else []
-        self.paths += [path, *beside]
-        stored = self._stored(path, beside)
+        name = _STORES[call]
+        beside = [_TRAJECTORIES] if options.get("keep") == "all" else []
+        self.paths.extend(self.folder / file for file in (f"{name}.zarr", *beside))
+        stored = self._stored(name, beside)
         if stored is not None:
             return stored
+        (inside,) = self.journal.inside(f"{_CHECKPOINT}/{call}")
         try:
-            dataset = _with_provenance(self._called(call, options), self._study)
+            dataset = _with_provenance(self._called(call, options, inside), self.study)
         except SiteSamplerError as error:
             if isinstance(error, InputError) and not isinstance(error, StorageError):  # a setting that the call judged
-                error.args = (f"{self._study.path}: {error}",)
+                error.args = (f"{self.study.path}: {error}",)
             if error.partial is not None:
-                kept = publish(_with_provenance(error.partial, self._study), self._folder / _PARTIAL)
+                kept = publish(_with_provenance(error.partial, self.study), self.folder / _PARTIAL)
                 error.args = (f"{error}; what was done until then is in {kept}",)
             raise
         if beside:
+            self.journal.keep_file(_TRAJECTORIES)
             dataset = _with_few_trajectories(dataset)
-        publish(dataset, path)
-        self.done(path.name, [str(name) for name in dataset.data_vars])
+        self.journal.keep_dataset(name, dataset, inside=f"{_CHECKPOINT}/{call}")
         return dataset
 
-    def _stored(self, path: Path, beside: Sequence[Path]) -> xr.Dataset | None:
+    def _stored(self, name: str, beside: Sequence[str]) -> xr.Dataset | None:
         """Return a dataset that is complete, after its verification and that of the stores that belong to it."""
-        if not self.has(path.name):
-            return None
         try:
-            for store in beside:
-                open_result(store).close()
-            return open_result(path)[self._record["done"][path.name]].load()
+            dataset = self.journal.dataset(name)
+            for store in beside if dataset is not None else ():
+                open_result(self.folder / store).close()
         except StorageError as error:
-            self._note(f"{path.name} is computed again: {error}")
-            for name in (path.name, _FIGURE):
-                self._record["done"].pop(name, None)
-            for store in (path, *beside):
-                if not is_ours(store):  # any more: of what this run has written, the manifest is lost
-                    shutil.rmtree(store, ignore_errors=True)
+            self.journal.note(f"{name}.zarr is computed again: {error}")
+            self.journal.forget(f"{name}.zarr", *beside, _FIGURE)
             return None
-
-    def _called(self, call: str, options: Options) -> xr.Dataset:
-        import sitesampler as ss
-
-        function = getattr(ss, call)
-        keys = {key.removeprefix(f"{call}."): values for key, values in self._study.sweep.items()}
-        axes = {key: values for key, values in keys.items() if "." not in key}
-        fixed = {"seed": self._record["seeds"][call], **options.given(), **self._study.parameters}
-        fixed = {name: value for name, value in fixed.items() if name not in axes}
-        if call == "sample" and self._study.start_file is not None:
-            fixed["order_parameters"] = self._study.start_file
-        checkpoint = self._folder / _CHECKPOINT / call
-        if axes:
-            return run_sweep(
-                self._program,
-                axes,
-                call=function,
-                seed=fixed.pop("seed", None),
-                checkpoint=checkpoint,
-                resume=self._resumed,
-                client=self._client,
-                progress=self._progress,
-                note=self._note,
-                fixed=fixed,
-            )
-        if self._client is not None:
-            fixed["client"] = self._client
-        if fixed.get("keep") == "all":
-            fixed["export"] = self._folder / _TRAJECTORIES
-        if fixed.get("iterations") is not None:
-            fixed |= {"checkpoint": checkpoint, "resume": self._resumed}
-        dataset: xr.Dataset = function(self._program, progress=self._progress, **fixed)
         return dataset
+
+    def _called(self, call: str, options: Mapping[str, Any], inside: Inside | None) -> xr.Dataset:
+        study = self.study
+        keys = {key.removeprefix(f"{call}."): values for key, values in study.sweep.items()}
+        axes = {key: values for key, values in keys.items() if "." not in key}
+        given = {"seed": self.journal.seeds[call], **options, **study.parameters}
+        fixed = {name: value for name, value in given.items() if name not in axes}
+        if call == "sample" and study.start_file is not None:
+            fixed["order_parameters"] = study.start_file
+        function = {"sample": sample, "simulate": simulate}[call]
+        if axes:
+            seed = fixed.pop("seed", None)
+            return run_sweep(Sweep(self.program, function, axes, fixed, seed), self.placed, inside, self.journal.note)
+        if self.placed.client is not None:
+            fixed["client"] = self.placed.client
+        if fixed.get("keep") == "all":
+            fixed["export"] = self.folder / _TRAJECTORIES
+        return call_inside(function, self.program, {**fixed, "progress": self.placed.progress}, inside)
+
+    def draw(self, sample: xr.Dataset, simulation: xr.Dataset | None) -> None:
+        """Draw the figure of a study, if its results have one."""
+        from sitesampler.figures import draw, save
+
+        study, path = self.study, self.folder / _FIGURE
+        path.unlink(missing_ok=True)
+        drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
+        if drawn is not None:
+            save(drawn, path)
+        self.journal.keep_file(_FIGURE)
 
 
 def _with_few_trajectories(dataset: xr.Dataset) -> xr.Dataset:

@@ -1,104 +1,24 @@
-"""Study files: a TOML text that says what to run, read into frozen dataclasses.
-
-Here are the reading and checking of a study file, and the program that it names.  What is done with it is in
-``running.py``.
-"""
+"""Study files: a TOML text that says what to run, read and checked."""
 
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import inspect
 import os
-import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sitesampler.errors import InputError, did_you_mean, listing
+from sitesampler.runs.options import IN_STUDIES
 from sitesampler.storage.settings import digest, plain
 from sitesampler.studies.grid import checked_values
-
-Program = Callable[..., None]
-_Table = TypeVar("_Table", "Options", "SampleOptions", "SimulateOptions", "FigureOptions")
 
 
 class StudyError(InputError):
     """A study file is refused; the message names the file and the key."""
-
-
-# ---------------------------------------------------------------------------------------------- what a key may hold
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: object) -> bool:
-    return _whole(value) or isinstance(value, float)
-
-
-#: What a key holds, in words, and the check of it.
-_KINDS: dict[str, Callable[[Any], bool]] = {
-    "a positive integer": lambda value: _whole(value) and value > 0,
-    "an integer that is not negative": lambda value: _whole(value) and value >= 0,
-    'an integer that is not negative, or "all"': lambda value: value == "all" or (_whole(value) and value >= 0),
-    'a positive integer or "auto"': lambda value: value == "auto" or (_whole(value) and value > 0),
-    "a number between 0 and 1": lambda value: _number(value) and 0 < value < 1,
-    "a number from 0 to below 1": lambda value: _number(value) and 0 <= value < 1,
-    "a positive number": lambda value: _number(value) and value > 0,
-    'either "float64" or "float32"': lambda value: value in ("float64", "float32"),
-    "true or false": lambda value: isinstance(value, bool),
-    "a string": lambda value: isinstance(value, str),
-}
-
-
-def _key(kind: str) -> Any:
-    """Return a field that is left to the default of the call (None) or is of the kind."""
-    return field(default=None, metadata={"kind": kind})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """Options of a call; those that a study leaves out (None) keep the call's own default."""
-
-    replicas: int | None = _key("a positive integer")
-    seed: int | None = _key("an integer that is not negative")
-    every: int | None = _key("a positive integer")
-    tolerance: float | None = _key("a number between 0 and 1")
-    dtype: str | None = _key('either "float64" or "float32"')
-
-    def given(self) -> dict[str, Any]:
-        """Return the options that the study sets."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleOptions(Options):
-    """The table ``[sample]``: options of `sitesampler.sample`.
-
-    ``keep = "all"`` puts all trajectories into ``trajectories.zarr`` of the output folder, and
-    ``order_parameters`` may be the path of a stored result, relative to the study file.
-    """
-
-    population: int | None = _key("a positive integer")
-    keep: int | str | None = _key('an integer that is not negative, or "all"')
-    iterations: int | str | None = _key('a positive integer or "auto"')
-    chunk: int | None = _key("a positive integer")
-    damping: float | None = _key("a number from 0 to below 1")
-    until: float | None = _key("a positive number")
-    order_parameters: str | None = _key("a string")
-    keep_going: bool | None = _key("true or false")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SimulateOptions(Options):
-    """The table ``[simulate]``: options of `sitesampler.simulate`."""
-
-    size: int | None = _key("a positive integer")
-    keep: int | None = _key("an integer that is not negative")
-    matrix: bool | None = _key("true or false")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +29,15 @@ class FigureOptions:
     shows (the first one if none is named).
     """
 
-    kind: str | None = _key("a string")
-    vector: str | None = _key("a string")
+    kind: str | None = None
+    vector: str | None = None
+
+
+#: What each table may hold, by key: in words, and the check of it.
+_TABLES: dict[str, dict[str, tuple[str, Callable[[Any], bool]]]] = {
+    **{call: {name: (kind.words, kind.written) for name, kind in kinds.items()} for call, kinds in IN_STUDIES.items()},
+    "figure": dict.fromkeys(("kind", "vector"), ("a string", lambda value: isinstance(value, str))),
+}
 
 
 @dataclass(frozen=True)
@@ -129,9 +56,10 @@ class Study:
         Keyword parameters of the program.
     sweep : dict
         Values of what is swept: a parameter of the program, or an option such as ``simulate.size``.
-    sample : SampleOptions
-    simulate : SimulateOptions or None
-        None when the study asks for no finite network.
+    sample, simulate : dict
+        Options of the calls; those that a study leaves out keep the call's own default.  ``keep = "all"`` puts all
+        trajectories into ``trajectories.zarr`` of the output folder, and ``order_parameters`` may be the path of a
+        stored result, relative to the study file.  `simulate` is None when the study asks for no finite network.
     figure : FigureOptions
     text : str
         The file as it was read; stored with the results.
@@ -143,8 +71,8 @@ class Study:
     title: str
     program: str
     parameters: Mapping[str, Any]
-    sample: SampleOptions
-    simulate: SimulateOptions | None
+    sample: Mapping[str, Any]
+    simulate: Mapping[str, Any] | None
     figure: FigureOptions
     text: str
     overrides: tuple[str, ...] = ()
@@ -158,12 +86,12 @@ class Study:
     def settings(self) -> dict[str, Any]:
         """Return what the study says, as plain values by key, and a digest of the file of its program."""
         figure = {name: value for name, value in dataclasses.asdict(self.figure).items() if value is not None}
-        simulate = {"wanted": True, **self.simulate.given()} if self.simulate is not None else {}
+        simulate = {"wanted": True, **self.simulate} if self.simulate is not None else {}
         found: dict[str, Any] = {"title": self.title, "program": self.program}
         for table, values in (
             ("parameters", self.parameters),
             ("sweep", self.sweep),
-            ("sample", self.sample.given()),
+            ("sample", self.sample),
             ("simulate", simulate),
             ("figure", figure),
         ):
@@ -175,7 +103,7 @@ class Study:
     @property
     def start_file(self) -> Path | None:
         """The result that the iterations start from, if they do not march or start cold."""
-        start = self.sample.order_parameters
+        start = self.sample.get("order_parameters")
         return None if start in (None, "march", "cold") else self.path.parent / str(start)
 
     @property
@@ -210,7 +138,7 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
     ...     file = Path(folder) / "weak.toml"
     ...     _ = file.write_text('program = "random_rnn"\n[parameters]\ng = 0.5\n[sample]\nseed = 0\n')
     ...     study = read_study(file, overrides=["sample.population=500"])
-    >>> study.name, study.parameters, study.sample.given()
+    >>> study.name, study.parameters, study.sample
     ('weak', {'g': 0.5}, {'seed': 0, 'population': 500})
     """
     path, overrides = Path(path), tuple(overrides)
@@ -245,9 +173,9 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
         title=tables.get("title", path.stem),
         program=tables["program"],
         parameters=tables.get("parameters", {}),
-        sample=_table(SampleOptions, tables.get("sample", {}), "sample", where),
-        simulate=_table(SimulateOptions, tables["simulate"], "simulate", where) if "simulate" in tables else None,
-        figure=_table(FigureOptions, tables.get("figure", {}), "figure", where),
+        sample=_table(tables.get("sample", {}), "sample", where),
+        simulate=_table(tables["simulate"], "simulate", where) if "simulate" in tables else None,
+        figure=FigureOptions(**_table(tables.get("figure", {}), "figure", where)),
         text=text,
         overrides=overrides,
         sweep=_sweep(tables, where),
@@ -279,24 +207,24 @@ def _set(tables: dict[str, Any], override: str) -> None:
     tables[last] = parsed["value"]
 
 
-def _table(options: type[_Table], given: Mapping[str, Any], table: str, where: Callable[[str], str]) -> _Table:
-    """Return a table of a study as its dataclass, every key known and of the right kind."""
-    kinds = {item.name: item.metadata["kind"] for item in dataclasses.fields(options)}
+def _table(given: Mapping[str, Any], table: str, where: Callable[[str], str], place: str = "") -> Mapping[str, Any]:
+    """Return a table of a study, every key known and of the right kind."""
+    kinds = _TABLES[table]
     for name, value in given.items():
-        label = where(f"{table}.{name}")
+        label = where(f"{place or table}.{name}")
         if name not in kinds:
             raise StudyError(f"{label}: unknown key{did_you_mean(name, kinds)}; there are {listing(kinds)}")
-        if not _KINDS[kinds[name]](value):
-            raise StudyError(f"{label} must be {kinds[name]}, got {value!r}")
-    return options(**given)
+        words, holds = kinds[name]
+        if not holds(value):
+            raise StudyError(f"{label} must be {words}, got {value!r}")
+    return given
 
 
 def _sweep(tables: Mapping[str, Any], where: Callable[[str], str]) -> dict[str, tuple[Any, ...]]:
     """Return what a study sweeps: parameters under their names, options under ``sample.`` and ``simulate.``."""
     axes: dict[str, tuple[Any, ...]] = {}
-    calls: dict[str, type[Options]] = {"sample": SampleOptions, "simulate": SimulateOptions}
     for name, values in tables.get("sweep", {}).items():
-        inside = values if name in calls and isinstance(values, dict) else {"": values}
+        inside = values if name in IN_STUDIES and isinstance(values, dict) else {"": values}
         for option, listed in inside.items():
             key = f"{name}.{option}" if option else name
             label = where(f"sweep.{key}")
@@ -307,73 +235,5 @@ def _sweep(tables: Mapping[str, Any], where: Callable[[str], str]) -> dict[str, 
             if key in tables.get("parameters", {}):
                 raise StudyError(f"{label} is fixed in [parameters] as well")
             for value in listed if option else ():
-                _table(calls[name], {option: value}, f"sweep.{name}", where)
+                _table({option: value}, name, where, f"sweep.{name}")
     return axes
-
-
-# ----------------------------------------------------------------------------------------------------------- program
-def load_program(study: Study) -> Program:
-    """Return the function that a study names, after checking that it takes the study's parameters.
-
-    Raises
-    ------
-    StudyError
-        If there is no such model, file or function, or the function has no such parameter.
-    """
-    program = _from_file(study) if ":" in study.program else _from_models(study)
-    known = inspect.signature(program).parameters
-    takes_any = any(item.kind is inspect.Parameter.VAR_KEYWORD for item in known.values())
-    names = [name for name, item in known.items() if item.kind is not inspect.Parameter.VAR_POSITIONAL][1:]
-    options = {item.name for table in (SampleOptions, SimulateOptions) for item in dataclasses.fields(table)}
-    swept = (("sweep", name) for name in study.sweep if "." not in name)
-    for table, name in (*(("parameters", name) for name in study.parameters), *swept):
-        label = place_of(study.path, study.overrides, f"{table}.{name}")
-        if name in options and table == "sweep":
-            raise StudyError(f"{label} is an option of the call: sweep it as sample.{name} or simulate.{name}")
-        if name in options:
-            raise StudyError(f"{label} is an option of the call and belongs into [sample] or [simulate]")
-        if name not in names and not takes_any:
-            hint = did_you_mean(name, names)
-            raise StudyError(f"{label}: {study.program} has no such parameter{hint}; it takes {listing(names)}")
-    return program
-
-
-def _from_models(study: Study) -> Program:
-    from sitesampler import models
-
-    if study.program not in models.NAMES:
-        raise StudyError(
-            f"{study.path}: program: there is no model {study.program!r}"
-            f"{did_you_mean(study.program, models.NAMES)}; `sitesampler list` names them"
-        )
-    program: Program = getattr(models, study.program)
-    return program
-
-
-def _from_file(study: Study) -> Program:
-    file, _, function = study.program.rpartition(":")
-    source = (study.path.parent / file).resolve()
-    if not source.is_file():
-        raise StudyError(f"{study.path}: program: there is no file {study.path.parent / file}")
-    # In sys.modules only while it is executed: functions of a module that is not there are sent to worker processes
-    # by value, which works on machines that do not have the file.
-    name = f"sitesampler_program_{source.stem}"
-    spec = importlib.util.spec_from_file_location(name, source)
-    if spec is None or spec.loader is None:
-        raise StudyError(f"{study.path}: program: {file} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".replace("\n", " ")
-        raise StudyError(f"{study.path}: program: {file} cannot be imported: {reason}") from error
-    finally:
-        del sys.modules[name]
-    found = getattr(module, function, None)
-    if not callable(found):
-        functions = [name for name, value in vars(module).items() if inspect.isfunction(value)]
-        raise StudyError(
-            f"{study.path}: program: {file} has no function {function!r}{did_you_mean(function, functions)}"
-        )
-    return found

@@ -1,44 +1,34 @@
-"""Parameter sweeps: one call at every combination of the swept values, and one dataset of all of them.
-
-Here are the points, what becomes of those that fail, and the folder that lets a killed sweep go on.  What happens at
-a point is the business of the call (``sampler.py``), how a dataset is written that of ``storage.py``, and what a study
-file may sweep that of ``study.py``.
-"""
+"""Parameter sweeps: one call at every combination of the swept values, and one dataset of all of them."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import os
-import secrets
-import shutil
-import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.compute.progress import Progress
+from sitesampler.compute.workers import workers_for
 from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing, name_of
-from sitesampler.storage.folders import lock_folder
-from sitesampler.storage.journal import difference, digest, plain, sources
-from sitesampler.storage.sealed import read_state, write_state
-from sitesampler.storage.stores import is_ours, open_result, publish
+from sitesampler.runs.calls import call_inside, sample, simulate
+from sitesampler.runs.options import NAMES, Kept, Placed
+from sitesampler.runs.pieces import Datasets, Piece, run_pieces
+from sitesampler.storage.journal import Inside, Journal, Purpose, open_journal
+from sitesampler.storage.settings import plain, sources
 from sitesampler.studies.grid import Axes, Point, checked_values, gathered, points_of
-from sitesampler.version import __version__
+from sitesampler.worlds.rehearsal import rehearse
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Points that run on a cluster at a time, however many workers there are at the moment: more may join.
-_AT_ONCE = 8
 #: Options that concern the sweep as a whole.
 _OF_THE_SWEEP = ("client", "progress", "checkpoint", "resume", "export")
-#: File with the settings of a sweep, and the attribute of a stored point that says which sweep it is of.
-_RECORD, _MARK = "sweep.npz", "sweep_of_point"
+_OTHER_SWEEP = "{folder} belongs to another sweep: {difference}; leave out resume to start anew"
 
 
 def sweep(
@@ -109,37 +99,140 @@ def sweep(
     >>> ds.q.sizes["sigma_w"], ds.sigma_w.values.tolist(), ds.sigma_w.attrs["long_name"]
     (2, [0.8, 2.0], 'parameter sigma_w of deep_propagation')
     """
-    from sitesampler.runs.calls import sample
-
-    call, notes = call or sample, list[str]()
-    axes = _checked(program, call, over, fixed if seed is None else {**fixed, "seed": seed})
+    axes, notes = (
+        _checked(program, call or sample, over, fixed if seed is None else {**fixed, "seed": seed}),
+        list[str](),
+    )
+    kept, placed = Kept.of({"checkpoint": checkpoint, "resume": resume}), Placed(client=client, progress=progress)
+    place = None if kept.checkpoint is None else Inside(kept.checkpoint, kept.resume, notes.append)
     try:
-        return run_sweep(
-            program, axes, call=call, seed=seed, checkpoint=checkpoint, resume=resume, client=client,
-            progress=progress, note=notes.append, fixed=fixed,
-        )  # fmt: skip
+        return run_sweep(Sweep(program, call or sample, axes, fixed, seed), placed, place, notes.append)
     finally:
         for sentence in notes:
             warnings.warn(sentence, RuntimeWarning, stacklevel=2)
 
 
-def run_sweep(
-    program: Callable[..., None],
-    axes: Axes,
-    *,
-    call: Callable[..., xr.Dataset],
-    seed: int | None,
-    checkpoint: str | os.PathLike[str] | None,
-    resume: bool,
-    client: Any,
-    progress: bool | None,
-    note: Callable[[str], object],
-    fixed: Mapping[str, Any],
-) -> xr.Dataset:
-    """Do what `sweep` does, with names and values that were checked; ``note`` takes sentences on the unexpected."""
-    settings = _settings(program, call, axes, fixed if seed is None else {**fixed, "seed": seed})
-    with _kept_in(checkpoint, settings, seed, resume, note) as kept:
-        return _Run(program, call, axes, {**fixed, "seed": kept.seed}, kept, client, progress, note).dataset()
+@dataclass(frozen=True)
+class Sweep:
+    """What is swept.
+
+    Attributes
+    ----------
+    program, call : callable
+    axes : dict
+        The values of what is swept, by name.
+    fixed : dict
+        Options and parameters that are the same at all points.
+    seed : int or None
+    """
+
+    program: Callable[..., None]
+    call: Callable[..., xr.Dataset]
+    axes: Axes
+    fixed: Mapping[str, Any]
+    seed: int | None
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything that the bits of the result depend on, but for its seed."""
+        return {
+            "call": name_of(self.call),
+            "program": name_of(self.program),
+            **{f"over {name}": plain(values) for name, values in self.axes.items()},
+            **{name: plain(value) for name, value in self.fixed.items() if value is not None},
+            **sources(self.program, *self.fixed.values(), *chain(*self.axes.values())),
+        }
+
+    def long_name(self, axis: str) -> str:
+        """Return what an axis is."""
+        if axis in _options(self.call):
+            return f"option {axis} of {name_of(self.call)}"
+        return f"parameter {axis} of {name_of(self.program)}"
+
+
+def run_sweep(swept: Sweep, placed: Placed, place: Inside | None, note: Callable[[str], object]) -> xr.Dataset:
+    """Do what `sweep` does, with names and values that were checked.
+
+    Parameters
+    ----------
+    swept : Sweep
+    placed : Placed
+    place : Inside or None
+        Where the journal of the sweep is, if it has one.
+    note : callable
+        Takes sentences on the unexpected.
+    """
+    points = points_of(swept.axes)
+    _refuse_recorded(swept, _before(swept, points[0]))
+    purpose = Purpose("sweep", swept.settings(), {"seed": swept.seed}, _OTHER_SWEEP, "output folder")
+    folder, resume = (None, False) if place is None else (place.folder, place.resume)
+    title = f"{name_of(swept.program)}, sweep"
+    with (
+        open_journal(folder, purpose, resume, note) as journal,
+        closing(Progress(title, len(points), 1, placed.progress, of="points")) as progress,
+    ):
+        found = _computed(swept, points, placed, journal, progress)
+    datasets = {point.index: one for point, one in zip(points, found, strict=True) if not isinstance(one, Exception)}
+    errors = {point.index: one for point, one in zip(points, found, strict=True) if isinstance(one, Exception)}
+    if not datasets:
+        raise errors[max(errors)]
+    whole = gathered(points, datasets, swept.axes)
+    failed = {points[index].key: _sentence(error) for index, error in errors.items()}
+    if failed:
+        first = points[min(errors)]
+        note(
+            f"{len(failed)} of {len(points)} points failed and hold NaN, the first of them at {first.label}: "
+            f"{failed[first.key]}"
+        )
+    for name in swept.axes:
+        whole[name].attrs |= {"units": "1", "long_name": swept.long_name(name)}
+    values = {name: [plain(value) for value in listed] for name, listed in swept.axes.items()}
+    return whole.assign_attrs(sweep=json.dumps(values), failed=json.dumps(failed))
+
+
+def _computed(
+    swept: Sweep, points: Sequence[Point], placed: Placed, journal: Journal, progress: Progress
+) -> list[xr.Dataset | Exception]:
+    """Return what each point gave, from the journal where it is kept."""
+    fixed = {**swept.fixed, "seed": journal.seeds["seed"]}
+    places: dict[str, Inside | None] = {}
+
+    def work(piece: Piece) -> xr.Dataset | Exception:
+        (point,) = piece.arguments
+        progress.note(point.label)
+        options = {**fixed, **point.values, "progress": placed.progress if placed.client is None else False}
+        if placed.client is not None:
+            options["client"] = placed.client
+        try:
+            found = call_inside(swept.call, swept.program, options, places[piece.name])
+        except (OSError, StorageError):  # of the disk or the cluster, which all points need
+            raise
+        except Exception as error:
+            return error
+        _refuse_recorded(swept, {*map(str, found.variables), *map(str, found.dims)})
+        return found
+
+    def schedule(left: Sequence[Piece], done: Callable[[int, Any], None]) -> None:
+        names = [piece.name for piece in left]
+        places.update(zip(names, journal.inside(*names), strict=True))
+        count(len(points) - len(left))
+
+        def finished(index: int, result: Any) -> None:
+            done(index, result)
+            count(1)
+
+        workers_for(placed.client).lead(work, left, finished)
+
+    def count(some: int) -> None:
+        for _ in range(some):
+            progress.advance(1)
+            progress.task_done()
+
+    pieces = [Piece(point.name, arguments=(point,), words=f"the point {point.label}") for point in points]
+    return run_pieces(pieces, journal, Datasets(), schedule)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, SiteSamplerError) else f"{type(error).__name__}: {error}"
 
 
 # ------------------------------------------------------------------------------------------------- what can be swept
@@ -172,212 +265,19 @@ def _options(call: Callable[..., Any]) -> list[str]:
     return [item.name for item in inspect.signature(call).parameters.values() if item.kind is item.KEYWORD_ONLY]
 
 
-def _settings(program: Any, call: Callable[..., Any], axes: Axes, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything that the bits of the result depend on, but for a seed that is drawn."""
-    return {
-        "sitesampler": __version__,
-        "call": name_of(call),
-        "program": name_of(program),
-        **{f"over {name}": plain(values) for name, values in axes.items()},
-        **{name: plain(value) for name, value in fixed.items() if value is not None},
-        **sources(program, *fixed.values(), *chain(*axes.values())),
-    }
+def _before(swept: Sweep, point: Point) -> set[str]:
+    """Return names that the result of a call of ours will have, as far as a rehearsal shows them."""
+    if swept.call not in (sample, simulate):
+        return set()
+    given = {**swept.fixed, **point.values}
+    try:
+        plan = rehearse(swept.program, {name: value for name, value in given.items() if name not in NAMES})
+    except (SiteSamplerError, TypeError):  # this point fails; others may not
+        return set()
+    return {*plan.records, *plan.loops.values(), *plan.dimensions}
 
 
-# -------------------------------------------------------------------------------------------------------- the points
-class _Run:
-    """A sweep on its way: which points are done, and what failed."""
-
-    def __init__(
-        self,
-        program: Callable[..., None],
-        call: Callable[..., xr.Dataset],
-        axes: Axes,
-        fixed: Mapping[str, Any],
-        kept: _Kept,
-        client: Any,
-        progress: bool | None,
-        note: Callable[[str], object],
-    ) -> None:
-        self._program, self._call, self._axes, self._fixed = program, call, axes, fixed
-        self._kept, self._client, self._progress, self._note = kept, client, progress, note
-        self._points = points_of(axes)
-        self._found: dict[int, xr.Dataset] = {}
-        self._errors: dict[int, Exception] = {}
-        self._stopped = threading.Event()
-
-    def dataset(self) -> xr.Dataset:
-        """Compute the points that the checkpoint does not have, and return them all."""
-        for point in self._points:
-            stored = self._kept.stored(point)
-            if stored is not None:
-                self._found[point.index] = stored
-        self._compute([point for point in self._points if point.index not in self._found])
-        if not self._found:
-            raise self._errors[max(self._errors)]
-        whole = gathered(self._points, self._found, self._axes)
-        failed = {self._points[index].key: _sentence(self._errors[index]) for index in sorted(self._errors)}
-        if failed:
-            first = self._points[min(self._errors)]
-            self._note(
-                f"{len(failed)} of {len(self._points)} points failed and hold NaN, the first of them at {first.label}: "
-                f"{failed[first.key]}"
-            )
-        for name in self._axes:
-            whole[name].attrs |= {"units": "1", "long_name": self._long_name(name)}
-        swept = {name: [plain(value) for value in values] for name, values in self._axes.items()}
-        return whole.assign_attrs(sweep=json.dumps(swept), failed=json.dumps(failed))
-
-    def _long_name(self, name: str) -> str:
-        if name in _options(self._call):
-            return f"option {name} of {name_of(self._call)}"
-        return f"parameter {name} of {name_of(self._program)}"
-
-    def _compute(self, points: Sequence[Point]) -> None:
-        """Compute points: on a cluster several at a time, here one after the other (each takes all cores)."""
-        progress = Progress(f"{name_of(self._program)}, sweep", len(self._points), 1, self._progress, of="points")
-
-        def count() -> None:
-            progress.advance(1)
-            progress.task_done()
-
-        def work(point: Point) -> None:
-            progress.note(point.label)
-            self._compute_one(point, self._progress if self._client is None else False)
-            count()
-
-        for _ in self._found:
-            count()
-        try:
-            if self._client is None:
-                for point in points:
-                    work(point)
-                return
-            self._several(work, points)
-        finally:
-            progress.close()
-
-    def _several(self, work: Callable[[Point], None], points: Sequence[Point]) -> None:
-        """Work on several points at a time, each in a thread that waits for the cluster."""
-        waiting: SimpleQueue[Point] = SimpleQueue()
-        ended: SimpleQueue[BaseException | None] = SimpleQueue()
-        for point in points:
-            waiting.put(point)
-
-        def take() -> None:
-            while not self._stopped.is_set():
-                try:
-                    work(waiting.get_nowait())
-                except Empty:
-                    return
-                except BaseException as error:
-                    ended.put(error)
-                else:
-                    ended.put(None)
-
-        # An interrupted interpreter does not wait for daemons, as it would for the threads of an executor.
-        try:
-            for _ in range(min(len(points), _AT_ONCE)):
-                threading.Thread(target=take, daemon=True).start()
-            for _ in points:
-                error = ended.get()
-                if error is not None:
-                    raise error
-        finally:  # what is in progress then is not kept
-            self._stopped.set()
-
-    def _compute_one(self, point: Point, progress: bool | None) -> None:
-        options = {**self._fixed, **point.values, "progress": progress}
-        if self._client is not None:
-            options["client"] = self._client
-        if options.get("iterations") is not None:
-            options |= self._kept.options(point)
-        try:
-            found = self._call(self._program, **options)
-        except (OSError, StorageError):  # of the disk or the cluster, which all points need
-            raise
-        except Exception as error:
-            self._errors[point.index] = error
-            return
-        taken = [name for name in self._axes if name in found.variables or name in found.dims]
-        if taken:
-            raise InputError(f"{name_of(self._program)} records {taken[0]!r} itself; rename the parameter to sweep it")
-        if not self._stopped.is_set():
-            self._found[point.index] = self._kept.keep(point, found)
-
-
-def _sentence(error: Exception) -> str:
-    return str(error) if isinstance(error, SiteSamplerError) else f"{type(error).__name__}: {error}"
-
-
-# ---------------------------------------------------------------------------------------------------- the checkpoint
-class _Kept:
-    """What is kept of a sweep in a folder, if it has one: each point that is complete, and what others keep so far."""
-
-    def __init__(self, folder: Path | None, record: Mapping[str, Any], note: Callable[[str], object]) -> None:
-        self._folder, self._note = folder, note
-        self._mark = digest(json.dumps(record))
-        self.seed = record["seed"]
-
-    def stored(self, point: Point) -> xr.Dataset | None:
-        """Return a point that is complete."""
-        if self._folder is None or not (path := self._folder / f"{point.name}.zarr").exists():
-            return None
-        try:
-            return self._opened(path)
-        except StorageError as error:
-            self._note(f"the point {point.label} is computed again: {error}")
-            if not is_ours(path):  # any more: its manifest is lost
-                shutil.rmtree(path, ignore_errors=True)
-            return None
-
-    def options(self, point: Point) -> dict[str, Any]:
-        """Return the options of a call that keeps its own state and goes on from it."""
-        if self._folder is None:
-            return {}
-        return {"checkpoint": self._folder / point.name, "resume": True}
-
-    def keep(self, point: Point, dataset: xr.Dataset) -> xr.Dataset:
-        """Store a point and return it as it will be found there."""
-        if self._folder is None:
-            return dataset
-        path = publish(dataset.assign_attrs({_MARK: self._mark}), self._folder / f"{point.name}.zarr")
-        shutil.rmtree(self._folder / point.name, ignore_errors=True)
-        return self._opened(path)
-
-    def _opened(self, path: Path) -> xr.Dataset:
-        with open_result(path) as stored:
-            dataset = stored.load().drop_encoding()
-        if dataset.attrs.pop(_MARK, None) != self._mark:
-            raise StorageError(f"{path} is a point of another sweep")
-        return dataset
-
-
-@contextmanager
-def _kept_in(
-    checkpoint: str | os.PathLike[str] | None,
-    settings: Mapping[str, Any],
-    seed: Any,
-    resume: bool,
-    note: Callable[[str], object],
-) -> Iterator[_Kept]:
-    """Hold the folder of a sweep, emptied unless the sweep goes on; a seed that was drawn is the one it began with."""
-    record = {"settings": settings, "seed": secrets.randbits(128) if seed is None else plain(seed)}
-    if checkpoint is None:
-        yield _Kept(None, record, note)
-        return
-    with lock_folder(Path(checkpoint)) as folder:
-        if resume and (folder / _RECORD).exists():
-            _, before = read_state(folder / _RECORD)
-            if changed := difference(before["settings"], settings):
-                raise InputError(f"{folder} belongs to another sweep: {changed}; leave out resume to start anew")
-            record = before
-        else:
-            left = [folder / _RECORD, *folder.glob("point-[0-9]*")] if (folder / _RECORD).exists() else []
-            for stale in left:  # without the record of the sweep, nothing is known to be of one
-                if stale.is_dir():
-                    shutil.rmtree(stale)
-                else:
-                    stale.unlink(missing_ok=True)
-            write_state(folder / _RECORD, {}, record)
-        yield _Kept(folder, record, note)
+def _refuse_recorded(swept: Sweep, names: set[str]) -> None:
+    taken = [name for name in swept.axes if name in names]
+    if taken:
+        raise InputError(f"{name_of(swept.program)} records {taken[0]!r} itself; rename the parameter to sweep it")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import reference
-from swept import chunk_of, silent, start_of, task_of
+from iterated import chunk_of, silent, start_of, task_of
 
 import sitesampler as ss
 from sitesampler.errors import InputError

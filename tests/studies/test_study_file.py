@@ -11,7 +11,8 @@ import xarray as xr
 import sitesampler as ss
 from sitesampler.errors import InputError, NotFinite
 from sitesampler.studies.run import run_study
-from sitesampler.studies.study_file import StudyError, load_program, read_study
+from sitesampler.studies.program import load_program
+from sitesampler.studies.study_file import StudyError, read_study
 
 WHOLE = """
 title = "A weak network"
@@ -211,7 +212,7 @@ def test_what_only_sample_can_refuse_is_said_with_the_name_of_the_file(
     def refuse(*_: Any, **__: Any) -> None:
         raise InputError("chunk is an option of iterations; set iterations as well")
 
-    monkeypatch.setattr("sitesampler.sample", refuse)
+    monkeypatch.setattr("sitesampler.studies.run.sample", refuse)
     with pytest.raises(InputError, match=r"weak\.toml: chunk is an option of iterations; set iterations as well$"):
         run_study(read_study(study_file(WHOLE), ["sample.chunk=10"]), tmp_path / "out")
 
@@ -253,7 +254,7 @@ def test_a_run_that_goes_wrong_leaves_what_it_had(
         error.partial = xr.Dataset({"h_mean": ("time", [0.0, 1.0])})
         raise error
 
-    monkeypatch.setattr("sitesampler.sample", explode)
+    monkeypatch.setattr("sitesampler.studies.run.sample", explode)
     with pytest.raises(NotFinite, match=r"h is not finite at time 3; .* is in .*partial.zarr"):
         run_study(read_study(study_file(WHOLE)), tmp_path / "out")
     with xr.open_zarr(tmp_path / "out" / "partial.zarr") as partial:
@@ -326,7 +327,7 @@ def test_a_failed_point_of_a_sweep_is_nan_and_says_why(
         values = {"q": ("layer", [g, g]), "outliers": ("outlier", [g] * round(4 * g))}
         return xr.Dataset(values, {"layer": [1, 2]}, {"parameters": '{"phi": "tanh"}'})
 
-    monkeypatch.setattr("sitesampler.sample", call)
+    monkeypatch.setattr("sitesampler.studies.run.sample", call)
     text = "program = 'random_rnn'\n[sweep]\ng = [0.5, 2.0, 0.25]"
     sample = run_study(read_study(study_file(text)), tmp_path / "out").sample
     assert sample["q"].isel(layer=0).values.tolist()[::2] == [0.5, 0.25]

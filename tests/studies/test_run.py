@@ -74,7 +74,7 @@ def interrupted(file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("sitesampler.simulate", stop)
+        patch.setattr("sitesampler.studies.run.simulate", stop)
         assert main(words(file, folder)) == 130
 
 
@@ -84,7 +84,7 @@ def without_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     def unexpected(*_: Any, **__: Any) -> None:
         raise AssertionError("what is complete was computed again")
 
-    monkeypatch.setattr("sitesampler.sample", unexpected)
+    monkeypatch.setattr("sitesampler.studies.run.sample", unexpected)
 
 
 # ----------------------------------------------------------------------------------------------------------- going on
@@ -105,7 +105,7 @@ def test_an_interrupted_run_goes_on_with_its_seeds_and_its_complete_datasets(
 
 
 def read_program(file: Path) -> Callable[..., None]:
-    from sitesampler.studies.study_file import load_program
+    from sitesampler.studies.program import load_program
 
     return load_program(read_study(file))
 
@@ -157,7 +157,7 @@ def test_a_run_that_is_resumed_after_a_failure_goes_on_from_the_state_of_sample(
         checkpoint.mkdir(parents=True, exist_ok=True)
         raise NotFinite("x is not finite at time 3")
 
-    monkeypatch.setattr("sitesampler.sample", fail)
+    monkeypatch.setattr("sitesampler.studies.run.sample", fail)
     study = read_study(file, ["sample.iterations=3"])
     for resume in (False, True):
         with pytest.raises(NotFinite):
@@ -269,7 +269,7 @@ def test_a_sweep_whose_driver_was_killed_goes_on_with_the_same_bits(
         return actual(*program, **options)
 
     actual = ss.sample
-    monkeypatch.setattr("sitesampler.sample", sample)
+    monkeypatch.setattr("sitesampler.studies.run.sample", sample)
     resumed = run_study(read_study(file), folder, resume=True).sample
     assert computed == [1.5, 2.0]
     whole = run_study(read_study(file, [f"sample.seed={resumed.attrs['seed']}"]), folder.with_name("whole")).sample

@@ -6,9 +6,10 @@ import numpy as np
 import xarray as xr
 
 from sitesampler.physics.estimates import Estimates, factorised
-from sitesampler.runs.chunks import ChunkOutcome, Iteration, Start, run_chunk, run_start
-from sitesampler.runs.march import Task
-from sitesampler.runs.options import prepare
+from sitesampler.runs import chunks
+from sitesampler.runs.chunks import ChunkOutcome, Chunks, run_chunk, run_start
+from sitesampler.runs.options import Sampled
+from sitesampler.runs.task import Task, prepare
 
 
 def silent(_: int) -> None:
@@ -16,16 +17,18 @@ def silent(_: int) -> None:
 
 
 def task_of(program: Any, size: int, tolerance: float = 1e-3, dtype: str = "float64", **parameters: Any) -> Task:
-    return prepare(program, parameters, True, size, True, 0, 0, 1, tolerance, dtype)
+    """Return the task of chunks of this size, of a population ten times as large."""
+    asked = Sampled(population=10 * size, seed=0, keep=0, tolerance=tolerance, dtype=dtype)
+    return prepare(program, parameters, asked, size)
 
 
 def start_of(task: Task, replica: int = 0, coupled: bool = True) -> Estimates:
-    return run_start(Start(task, coupled), replica, silent)
+    return run_start((task, coupled), chunks.start_of(replica), silent)
 
 
 def chunk_of(task: Task, estimates: Estimates, number: int = 0, size: int | None = None) -> ChunkOutcome:
-    iteration = Iteration(task, [factorised(estimates, task.tolerance)], 0, True, None, 10 * task.size)
-    return run_chunk(iteration, 0, number, 0, size or task.size, silent)
+    shared = Chunks(task, [factorised(estimates, task.tolerance)], 0)
+    return run_chunk(shared, shared.piece(0, number, 0, size or task.size), silent)
 
 
 def exploding(net: Any, *, threshold: float = 3.5) -> None:

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from swept import exploding, identical
+from iterated import exploding, identical
 
 import sitesampler as ss
 from sitesampler.compute.workers import Workers
 from sitesampler.errors import DiskFull, InputError, NotFinite, StorageError
-from sitesampler.runs.fixed_point import ChunksLeftOut
-from sitesampler.runs.iteration import NotConverged
+from sitesampler.runs.iteration import ChunksLeftOut, NotConverged
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 #: A march of 3 replicas, and a sweep of 2 with chunks of 40.
@@ -82,7 +81,7 @@ def test_averages_over_the_last_sweep_are_those_of_its_result_where_it_alone_was
 def test_the_values_do_not_depend_on_the_number_of_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = []
     for count in (1, 5):
-        monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _, n=count: set(range(n)))
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, n=count: set(range(n)))
         results.append(exported(tmp_path / f"{count}.zarr", "iterations").load())
     assert identical(*results)
 

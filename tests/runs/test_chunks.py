@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-from swept import chunk_of, start_of, task_of
+from iterated import chunk_of, start_of, task_of
 
 import sitesampler as ss
 from sitesampler.runs import chunks

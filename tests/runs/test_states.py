@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from swept import identical
+from iterated import identical
 
 import sitesampler as ss
 from sitesampler.errors import DiskFull, InputError, StorageError

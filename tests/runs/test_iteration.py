@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from swept import exploding, identical, start_of, task_of
+from iterated import exploding, identical, start_of, task_of
 
 import sitesampler as ss
 from sitesampler.compute.progress import Progress
@@ -324,7 +324,7 @@ def test_a_march_that_diverges_is_told_from_a_chunk() -> None:
 # ---------------------------------------------------------------------------------------------------- the same bits
 def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     def cores(count: int) -> None:
-        monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _: set(range(count)))
+        monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(count)))
 
     runs = []
     for count in (1, 2, 7):
@@ -350,7 +350,7 @@ def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch
         return outcome
 
     monkeypatch.setattr(iterations, "run_chunk", late)
-    monkeypatch.setattr("sitesampler.runs.options.os.sched_getaffinity", lambda _: set(range(4)))
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)))
     assert identical(plain, swept())
     assert seen != sorted(seen)
 
