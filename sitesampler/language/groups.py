@@ -148,7 +148,7 @@ class Group:
         ProgramError
             If it is not one.
         """
-        array = np.asarray(x)
+        array = arrays.array_of(x)
         if not self.layout.holds(array):
             raise ProgramError(
                 f"{program_line()}: {word} must be a site vector of the group {self.name!r}, "

@@ -24,6 +24,7 @@ from sitesampler.records.contents import RecordedGroup
 from sitesampler.records.names import FORCE, OF_LOOPS
 from sitesampler.records.responses import Probe
 from sitesampler.records.variable import Position
+from sitesampler.vectors import arrays
 from sitesampler.vectors.draws import Draws
 from sitesampler.vectors.layout import Layout
 
@@ -157,7 +158,7 @@ class Network(ABC):
         if len(left) != len(right):
             raise ProgramError(f"{program_line()}: an overlap needs two vectors of one group")
         self._stage.say("overlap", detail=(left.shape[1:], right.shape[1:]))
-        rows = [np.atleast_2d(vector[: group.size].T) for vector in (left, right)]
+        rows = [arrays.rows_of(vector[: group.size]) for vector in (left, right)]
         products = self._stage.order.average(*rows)
         return products.reshape(left.shape[1:] + right.shape[1:])[()]
 
@@ -248,7 +249,7 @@ class Network(ABC):
 
     def _site_vector(self, x: ArrayLike, word: str) -> tuple[NDArray[np.floating], Group]:
         """Return a site vector of any group, and that group."""
-        array = np.asarray(x)
+        array = arrays.array_of(x)
         for group in self._groups:
             if group.layout.holds(array):
                 return array, group

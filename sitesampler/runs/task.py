@@ -25,8 +25,8 @@ from sitesampler.storage.trajectories import TrajectoryStore
 from sitesampler.vectors.layout import Layout
 from sitesampler.vectors.threads import Lanes
 from sitesampler.worlds.ensemble import SiteEnsemble
-from sitesampler.worlds.finite import FiniteNetwork
 from sitesampler.worlds.execute import Program, run_program
+from sitesampler.worlds.finite import FiniteNetwork
 from sitesampler.worlds.rehearsal import rehearse
 
 #: Largest relative error of an exact (Gaussian) system over its tolerance: 0.2 to 0.9 at the default one, and falling

@@ -39,6 +39,16 @@ def joined(tables: Sequence[Rows], axis: int = 0) -> Rows:
     return np.concatenate(tables, axis)
 
 
+def array_of(x: Any) -> NDArray[Any]:
+    """Return what a program hands over as an array."""
+    return np.asarray(x)
+
+
+def rows_of(array: NDArray[Any]) -> Rows:
+    """Return an array of a program, (sites,) or (sites, columns), as rows."""
+    return np.atleast_2d(array.T)
+
+
 def dealt(table: ArrayLike, size: int) -> Rows:
     """Deal the rows of a table, (n,) or (n, k), to the sites in equal shares: one row for each column, (k, size)."""
     values = np.asarray(table)
@@ -54,6 +64,11 @@ def picked(options: NDArray[Any], edges: NDArray[Any], uniform: Rows) -> Rows:
 def mixed(matrix: NDArray[Any], rows: Rows) -> Rows:
     """Return linear combinations of rows by a small matrix, (l, k) times (k, size)."""
     return matrix @ rows
+
+
+def stacked(rows: Sequence[Rows], size: int, dtype: np.dtype) -> Rows:
+    """Return single rows, (size,), as a table, which may be empty."""
+    return np.stack(rows) if rows else empty(0, size, dtype)
 
 
 def on_host(rows: Rows) -> Rows:

@@ -57,7 +57,7 @@ def expanded(basis: Table, vectors: Rows, rounding: Averages, tolerance: float) 
     basis.combine(-again, rest)
     coefficients[:, outside] += again
     added, new = _orthonormal(basis, rest, smallest[outside], coefficients, outside)
-    stacked = np.stack(new) if new else arrays.empty(0, basis.size, vectors.dtype)
+    stacked = arrays.stacked(new, basis.size, vectors.dtype)
     return np.concatenate([coefficients, added[: len(new)]]) if rank + len(new) else coefficients, stacked
 
 

@@ -78,7 +78,7 @@ class Layout:
 
     def rows_of(self, array: NDArray[Any]) -> Rows:
         """Return a site vector of the program as rows."""
-        return arrays.contiguous(np.atleast_2d(array.T), self.dtype)
+        return arrays.contiguous(arrays.rows_of(array), self.dtype)
 
     def array_of(self, rows: Rows, columns: int | None) -> NDArray[np.floating]:
         """Return rows over the sites as the program holds them, the twins alike: (sites,), or (sites, columns)."""

@@ -21,6 +21,7 @@ from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.physics.tensor import Tensor
 from sitesampler.records.contents import Inspector
 from sitesampler.records.names import FORCE, Kind
+from sitesampler.vectors import arrays
 from sitesampler.vectors.arrays import Rows
 from sitesampler.vectors.draws import Draws, PlainDraws
 from sitesampler.vectors.layout import Layout
@@ -100,5 +101,5 @@ class _SurrogateTensor(Tensor):
 
     def force(self, state: Rows) -> Rows:
         """Return the noise."""
-        strength = np.sqrt(self._p * np.mean(state * state) ** (self._p - 1))
+        strength = np.sqrt(self._p * arrays.mean_squares(state)[0] ** (self._p - 1))
         return strength * self._draws.raw(1)

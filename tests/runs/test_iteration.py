@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from iterated import exploding, identical, start_of, task_of
+from sitesampler.runs.fixed_point import ChunksLeftOut
 
 import sitesampler as ss
 from sitesampler.compute.progress import Progress
@@ -23,7 +24,6 @@ from sitesampler.compute.workers import Workers
 from sitesampler.errors import InputError, NotFinite, PopulationTooSmall
 from sitesampler.physics.estimates import Estimates, Structure
 from sitesampler.physics.frozen import Tally
-from sitesampler.runs.fixed_point import ChunksLeftOut
 from sitesampler.runs.iteration import NotConverged, Plan, State, Sweeps
 from sitesampler.storage.stores import publish
 
