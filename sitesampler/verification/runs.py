@@ -1,4 +1,4 @@
-"""The runs that a chapter asks for: sizes for a quick table or a full one, and seeds."""
+"""The runs that a system asks for: sizes for a quick table or a full one, and seeds."""
 
 from __future__ import annotations
 
