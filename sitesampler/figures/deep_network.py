@@ -35,7 +35,7 @@ def feature_learning(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
     _outputs(output, sample, simulation, lazy.f)
     loss.plot(times, lazy.loss, label="lazy limit (NTK)", **_LAZY)
     for dataset, draw, colour in lines.worlds(sample, simulation):
-        draw(loss, times, *lines.with_error(dataset, "loss"), color=colour)
+        draw(loss, dataset["time"], *lines.with_error(dataset, "loss"), color=colour)
     loss.legend(loc="lower left")
     loss.set(yscale="log", xlabel="step $t$", ylabel="loss", title="(b) loss")
     _layers(aligned, gradient, kurtosis, sample, simulation)
@@ -52,24 +52,31 @@ def _outputs(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, lazy
         axes.plot(times, lazy[:, mu], label="" if mu else "lazy limit (NTK)", **_LAZY)
         for dataset, draw, _ in lines.worlds(sample, simulation):
             value, half = (part.isel(input=mu) for part in lines.with_error(dataset, "f"))
-            draw(axes, times, value, half, color=colour, label=rf"$\mu$ = {mu + 1}" if dataset is sample else "")
+            draw(
+                axes,
+                dataset["time"],
+                value,
+                half,
+                color=colour,
+                label=rf"$\mu$ = {mu + 1}" if dataset is sample else "",
+            )
     axes.legend()
     axes.set(xlabel="step $t$", ylabel=r"output $f_\mu(t)$", title="(a) outputs; dots: targets")
 
 
 def _layers(aligned: Axes, gradient: Axes, kurtosis: Axes, sample: xr.Dataset, simulation: xr.Dataset | None) -> None:
     """Draw, over time and for each layer, kernel alignment, gradient kernel and excess kurtosis."""
-    times, targets = sample["time"].values, np.asarray(lines.parameters(sample)["targets"], float)
+    targets = np.asarray(lines.parameters(sample)["targets"], float)
     layers = sample["layer"].values
     for at, (layer, colour) in enumerate(zip(layers, lines.shades(len(layers)), strict=True)):
         for dataset, draw, _ in lines.worlds(sample, simulation):
             label = f"layer {layer}" if dataset is sample else ""
             value, half = (part[at] for part in _alignment_of(dataset, targets))
-            draw(aligned, times, value, half, color=colour, label=label)
+            draw(aligned, dataset["time"], value, half, color=colour, label=label)
             value, half = (part[at, 0, 0] for part in _kernels(dataset, "C_g"))
-            draw(gradient, times, value, half, color=colour, label=label)
+            draw(gradient, dataset["time"], value, half, color=colour, label=label)
             moments = (part.sel(layer=layer).isel(input=0) for part in lines.with_error(dataset, "h_kurtosis"))
-            draw(kurtosis, times, *moments, color=colour, label=label)
+            draw(kurtosis, dataset["time"], *moments, color=colour, label=label)
     aligned.axhline(float(alignment(_gram(sample), targets)), color="0.5", linewidth=1, linestyle=":")
     kurtosis.axhline(0, color="0.6", linewidth=0.8)
     for axes in (aligned, gradient, kurtosis):
@@ -123,7 +130,7 @@ def lazy_to_rich(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
     for gamma, colour in zip(shown, lines.shades(len(shown)), strict=True):
         for dataset, draw, _ in lines.worlds(sample, simulation):
             label = rf"$\gamma$ = {gamma:g}" if dataset is sample else ""
-            draw(loss, times, *lines.with_error(dataset.sel(gamma=gamma), "loss"), color=colour, label=label)
+            draw(loss, dataset["time"], *lines.with_error(dataset.sel(gamma=gamma), "loss"), color=colour, label=label)
         lines.dashes(loss, times, exact[gamma].loss)
     for dataset, draw, colour in lines.worlds(sample, simulation, dotted=True):
         ends = [_alignment_of(dataset.sel(gamma=g), targets) for g in gammas]
@@ -194,7 +201,7 @@ def hidden_outliers(sample: xr.Dataset, simulation: xr.Dataset | None = None) ->
         for dataset, draw, colour in lines.worlds(sample, simulation):
             if rank < dataset.sizes["outlier"]:
                 one = dataset.isel(matrix=0, outlier=rank)
-                draw(value, times, *lines.with_error(one, "outliers"), color=colour)
+                draw(value, dataset["time"], *lines.with_error(one, "outliers"), color=colour)
         lines.dashes(value, times[1:], formula[:, rank])
         label = "" if rank else "naive: no responses"
         value.plot(times[1:], naive[:, rank], color=lines.SERIES[3], linewidth=1.3, linestyle="-.", label=label)
@@ -202,7 +209,7 @@ def hidden_outliers(sample: xr.Dataset, simulation: xr.Dataset | None = None) ->
     value.axhspan(edge - 0.12, edge, color="0.88", zorder=0)
     value.text(times[-1], edge - 0.06, "edge of the bulk", ha="right", va="center", color="0.4", fontsize=9)
     for dataset, draw, colour in lines.worlds(sample, simulation):
-        draw(loss, times, *lines.with_error(dataset, "loss"), color=colour)
+        draw(loss, dataset["time"], *lines.with_error(dataset, "loss"), color=colour)
     value.legend(loc="upper left")
     value.set(
         xlim=(-0.3, times[-1] + 0.3),

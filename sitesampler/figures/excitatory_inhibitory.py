@@ -20,18 +20,18 @@ def populations(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fig
 
     (a) Their rates over time; (b) the second moments C_h(t, t); (c) some excitatory neurons.
     """
-    fixed, times = lines.parameters(sample), sample["time"].values
+    fixed = lines.parameters(sample)
     given = (fixed[name] for name in ("gains", "means", "drive", "fraction", "phi"))
     try:
-        exact = theory.recursion(*given, dt=fixed["dt"], steps=round(times[-1] / fixed["dt"]))
+        exact = theory.recursion(*given, dt=fixed["dt"], steps=round(float(sample["time"][-1]) / fixed["dt"]))
     except ValueError:  # a nonlinearity that the recursion does not know
         exact = None
     drawn, (rate, moment, single) = lines.panels(3)
     for at, (name, colour) in enumerate(zip("EI", (lines.SIMULATION, lines.SAMPLE), strict=True)):
         for dataset, draw, _ in lines.worlds(sample, simulation):
             label = ("excitatory", "inhibitory")[at] if dataset is sample else ""
-            draw(rate, times, *lines.with_error(dataset, f"rate_{name}"), color=colour, label=label)
-            draw(moment, times, *lines.equal_times(dataset, f"C_h_{name}"), color=colour)
+            draw(rate, dataset["time"], *lines.with_error(dataset, f"rate_{name}"), color=colour, label=label)
+            draw(moment, dataset["time"], *lines.equal_times(dataset, f"C_h_{name}"), color=colour)
         if exact:
             lines.dashes(rate, exact.time, exact.rate[at])
             lines.dashes(moment, exact.time, exact.C_h[at].diagonal())

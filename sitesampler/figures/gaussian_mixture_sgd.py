@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 @lines.one_point
 def one_pass(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the training of `gaussian_mixture_sgd`, in three panels: error, loss, and overlaps with the centre."""
-    times, exact = sample["time"].values, _exact(sample)
+    exact = _exact(sample)
     drawn, (error, loss, overlap) = lines.panels(3)
     for axes, name in ((error, "error"), (loss, "loss")):
         for dataset, draw, colour in lines.worlds(sample, simulation):
-            draw(axes, times, *lines.with_error(dataset, name), color=colour)
+            draw(axes, dataset["time"], *lines.with_error(dataset, name), color=colour)
         if exact:
             lines.dashes(axes, np.arange(len(exact.loss)), getattr(exact, name))
     units = sample.sizes["hidden"]
     for unit, colour in enumerate(lines.shades(units)):
         for dataset, draw, _ in lines.worlds(sample, simulation):
             value = lines.with_error(dataset.isel(hidden=unit), "overlap")
-            draw(overlap, times, *value, color=colour, label=f"unit {unit + 1}" if dataset is sample else "")
+            draw(overlap, dataset["time"], *value, color=colour, label=f"unit {unit + 1}" if dataset is sample else "")
         if exact:
             lines.dashes(overlap, np.arange(len(exact.loss)), exact.overlap[:, unit])
     error.set(yscale="log", ylabel="fraction misclassified", title="(a) error on new data")

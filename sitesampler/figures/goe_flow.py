@@ -12,18 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from sitesampler.figures import lines
+from sitesampler.figures import lines, spectra
 from sitesampler.theory import goe as theory
-from sitesampler.theory import resolvent
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-#: Distance from the real axis at which densities are evaluated.
-BROADENING = 0.05
 
 
 @lines.kind
@@ -36,18 +32,21 @@ def density(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """
     drawn, (response, collapse, coefficients, spectrum) = lines.panels(4, columns=2, width=5.2, height=3.9)
     dt, steps = lines.parameters(sample)["dt"], sample.sizes["time"] - 1
-    lags = dt * np.arange(1, 2 * steps + 2)
+    lags, x = dt * np.arange(1, 2 * steps + 2), np.linspace(-2.6, 2.6, 261)
     exact = theory.response(dt, 2 * steps + 1)[1:, 0]
     for (dataset, draw, colour), (_, dot, _) in zip(
         lines.worlds(sample, simulation), lines.worlds(sample, simulation, dotted=True), strict=True
     ):
         R, error = _by_lag(dataset, "R_h")
         draw(response, lags[:steps], R, lines.quantile(dataset) * error, color=colour)
-        try:
-            found = resolvent.jacobi(R, dt, error)
-        except ValueError:  # too noisy for even one coefficient
+        found = spectra.density(R, error, dt, x)
+        if found is None:
             continue
-        dot(coefficients, np.arange(1, len(found.b) + 1), found.b, 1.96 * found.b_error, color=colour)
+        b, b_error = found.coefficients.b, found.coefficients.b_error
+        dot(coefficients, np.arange(1, len(b) + 1), b, 1.96 * b_error, color=colour)
+        if dataset is sample:
+            lines.line(spectrum, x, found.density, 1.96 * found.error, color=colour)
+            spectrum.set_title(f"(d) density at $\\lambda + {spectra.BROADENING:g}\\,i$, {len(b)} levels")
     lines.dashes(response, lags[:steps], exact[:steps])
     response.set(yscale="log", xlabel=r"lag $\tau$", ylabel=r"$R(\tau)$", title=f"(a) response, $dt$ = {dt:g}")
     lines.world_legend(response, sample, simulation)
@@ -60,7 +59,7 @@ def density(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
         ylim=(0.88, 1.12),
         title="(c) moments to Jacobi coefficients",
     )
-    _spectrum(spectrum, *_by_lag(sample, "R_h"), dt)
+    _semicircle(spectrum, x)
     return drawn
 
 
@@ -95,16 +94,9 @@ def _collapse(axes: Axes, sample: xr.Dataset, lags: NDArray[Any], exact: NDArray
     )
 
 
-def _spectrum(axes: Axes, R: NDArray[Any], error: NDArray[Any], dt: float) -> None:
-    """Draw the density behind a response, and the semicircle."""
-    x = np.linspace(-2.6, 2.6, 261)
-    found = resolvent.density(R, dt, x, BROADENING, error)
-    lines.line(axes, x, found.density, 1.96 * found.error, color=lines.SAMPLE)
-    lines.dashes(axes, x, theory.resolvent(-x - 1j * BROADENING).imag / np.pi)
+def _semicircle(axes: Axes, x: NDArray[Any]) -> None:
+    """Draw the semicircle, as far from the real axis as the density and on it."""
+    lines.dashes(axes, x, theory.resolvent(-x - 1j * spectra.BROADENING).imag / np.pi)
     axes.plot(x, theory.semicircle(x), color="0.6", linewidth=1, zorder=1, label="semicircle, not broadened")
     axes.legend(loc="lower center")
-    axes.set(
-        xlabel=r"eigenvalue $\lambda$",
-        ylabel=r"density $\rho(\lambda)$",
-        title=f"(d) density at $\\lambda + {BROADENING:g}\\,i$, {len(found.coefficients.b)} levels",
-    )
+    axes.set(xlabel=r"eigenvalue $\lambda$", ylabel=r"density $\rho(\lambda)$")

@@ -21,11 +21,11 @@ def retrieval(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figur
 
     Dashes are the first steps, by quadrature, and, for graded neurons, the level of the stationary state.
     """
-    times, dt, (first, state) = sample["time"].values, lines.parameters(sample)["dt"], _exact(sample)
+    dt, (first, state) = lines.parameters(sample)["dt"], _exact(sample)
     drawn, (overlap, power) = lines.panels(2, width=5.2)
     for dataset, draw, colour in lines.worlds(sample, simulation):
-        draw(overlap, times, *lines.with_error(dataset, "m"), color=colour)
-        draw(power, times, *lines.equal_times(dataset, "C_h"), color=colour)
+        draw(overlap, dataset["time"], *lines.with_error(dataset, "m"), color=colour)
+        draw(power, dataset["time"], *lines.equal_times(dataset, "C_h"), color=colour)
     for axes, steps in zip((overlap, power), first or (), strict=False):
         lines.dashes(axes, dt * np.arange(len(steps)), steps)
     for axes, level in ((overlap, state.m), (power, state.power)) if state else ():

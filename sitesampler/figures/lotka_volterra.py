@@ -21,12 +21,12 @@ def abundances(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figu
     (a) Mean abundance; (b) its second moment C_x(t, t); (c) the fraction of species that survive; (d) some species.
     Dashes are the unique fixed point, where there is one.
     """
-    times, point = sample["time"].values, _fixed_point(sample)
+    point = _fixed_point(sample)
     drawn, (mean, moment, surviving, single) = lines.panels(4, columns=2, width=5.2, height=3.6)
     for dataset, draw, colour in lines.worlds(sample, simulation):
-        draw(mean, times, *lines.with_error(dataset, "x_mean"), color=colour)
-        draw(moment, times, *lines.equal_times(dataset, "C_x"), color=colour)
-        draw(surviving, times, *lines.with_error(dataset, "surviving"), color=colour)
+        draw(mean, dataset["time"], *lines.with_error(dataset, "x_mean"), color=colour)
+        draw(moment, dataset["time"], *lines.equal_times(dataset, "C_x"), color=colour)
+        draw(surviving, dataset["time"], *lines.with_error(dataset, "surviving"), color=colour)
     if point:
         for axes, level in ((mean, point.mean), (moment, point.mean_square), (surviving, point.surviving)):
             axes.axhline(level, **lines.THEORY_LINE)

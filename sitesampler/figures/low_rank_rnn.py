@@ -20,7 +20,7 @@ def condensation(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
     (a) The latent variables kappa over time; (b) the projections <m h> on the structures; (c) the variance C_h(t, t).
     Networks condense on either sign of a structure if nothing at the start tells them apart.
     """
-    times, exact = sample["time"].values, _exact(sample)
+    exact = _exact(sample)
     drawn, (kappa, projection, variance) = lines.panels(3)
     count = sample.sizes["structure"]
     for at, colour in enumerate(lines.shades(count)):
@@ -28,11 +28,11 @@ def condensation(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
             for dataset, draw, own in lines.worlds(sample, simulation):
                 label = f"structure {at + 1}" if dataset is sample and count > 1 else ""
                 value = lines.with_error(dataset.isel(structure=at), name)
-                draw(axes, times, *value, color=own if count == 1 else colour, label=label)
+                draw(axes, dataset["time"], *value, color=own if count == 1 else colour, label=label)
             if exact:
                 lines.dashes(axes, exact.time, getattr(exact, name)[:, at])
     for dataset, draw, colour in lines.worlds(sample, simulation):
-        draw(variance, times, *lines.equal_times(dataset, "C_h"), color=colour)
+        draw(variance, dataset["time"], *lines.equal_times(dataset, "C_h"), color=colour)
     if exact:
         lines.dashes(variance, exact.time, exact.C_h.diagonal())
     kappa.set(ylabel=r"$\kappa = \langle n\, \phi(h) \rangle$", title="(a) latent variables")

@@ -22,14 +22,14 @@ def student(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     (a) Train loss; (b) train and test error; (c) overlap with the teacher.  Dashes are the first steps, by quadrature,
     and, with weight decay, the level of the minimum.
     """
-    times, (first, end) = sample["time"].values, _exact(sample)
+    first, end = _exact(sample)
     drawn, (loss, error, overlap) = lines.panels(3)
     for dataset, draw, colour in lines.worlds(sample, simulation):
-        draw(loss, times, *lines.with_error(dataset, "train_loss"), color=colour)
-        draw(overlap, times, *lines.with_error(dataset, "overlap"), color=colour)
+        draw(loss, dataset["time"], *lines.with_error(dataset, "train_loss"), color=colour)
+        draw(overlap, dataset["time"], *lines.with_error(dataset, "overlap"), color=colour)
         for name, shade in (("test_error", lines.SERIES[3]), ("train_error", lines.SERIES[2])):
             label = name.replace("_", " ") if dataset is sample else ""
-            draw(error, times, *lines.with_error(dataset, name), color=shade, label=label)
+            draw(error, dataset["time"], *lines.with_error(dataset, name), color=shade, label=label)
     for axes, name in ((loss, "train_loss"), (error, "train_error"), (error, "test_error"), (overlap, "overlap")):
         if first and hasattr(first, name):
             value = getattr(first, name)

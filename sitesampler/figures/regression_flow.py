@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.figures import lines
+from sitesampler.figures import lines, spectra
 from sitesampler.theory import regression as theory
 from sitesampler.theory import resolvent
 from sitesampler.theory import sgd as theory_of_batches
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-#: Distance from the real axis at which densities are evaluated, and at which the weight of an atom is.
-BROADENING, NEAR = 0.05, 1e-4
+#: Distance from the real axis at which the weight of an atom is told.
+NEAR = 1e-4
 
 
 # ----------------------------------------------------------------------------------------------------------- all data
@@ -108,7 +108,7 @@ def batches(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
         for axes, name, loss in zip(panes, ("test_loss", "train_loss"), exact, strict=True):
             for dataset, draw, _ in lines.worlds(sample, simulation):
                 value = lines.with_error(dataset.sel(batch=batch), name)
-                draw(axes, times, *value, color=colour, label=label if dataset is sample else "")
+                draw(axes, dataset["time"], *value, color=colour, label=label if dataset is sample else "")
             lines.dashes(axes, times, loss)
     test, train = panes
     for axes, name in ((test, "test"), (train, "train")):
@@ -148,12 +148,13 @@ def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
     for axes, alpha in zip(panes, alphas, strict=True):
         x = np.linspace(-0.5, (1 + alpha**-0.5) ** 2 + 0.5, 400)
         for dataset, draw, colour in lines.worlds(sample, simulation):
-            moments = _moments(dataset.sel(alpha=alpha))
             # Networks give two coefficients, errors and all; the law has its final ones from there on.
-            found = resolvent.density(moments[0], dt, x, BROADENING, moments[1], count=None if dataset is sample else 2)
-            style = {} if dataset is sample else {"most": 22}
-            draw(axes, x, found.density, 1.96 * found.error, color=colour, **style)
-        exact = resolvent.marchenko_pastur_resolvent(-x - 1j * BROADENING, float(alpha))
+            options: dict[str, Any] = {} if dataset is sample else {"count": 2}
+            found = spectra.density(*_moments(dataset.sel(alpha=alpha)), dt, x, **options)
+            if found is not None:
+                style = {} if dataset is sample else {"most": 22}
+                draw(axes, x, found.density, 1.96 * found.error, color=colour, **style)
+        exact = resolvent.marchenko_pastur_resolvent(-x - 1j * spectra.BROADENING, float(alpha))
         lines.dashes(axes, x, exact.imag / np.pi)
         axes.set(
             yscale="log",
@@ -176,7 +177,8 @@ def _atom(sample: xr.Dataset, dt: float, alpha: float) -> str:
     """Return the weight of the atom at 0 in words: of coefficients that are known well, close to the real axis."""
     if alpha >= 1:
         return "no atom"
-    value, error = _moments(sample)
-    found = resolvent.density(value, dt, [0.0], NEAR, error, tolerance=1e-3)
+    found = spectra.density(*_moments(sample), dt, [0.0], NEAR, tolerance=1e-3)
+    if found is None:
+        return f"theory of the atom at 0: {1 - alpha:g}"
     weight, spread = (np.pi * NEAR * float(part[0]) for part in (found.density, found.error))
     return f"atom at 0: {weight:.4f} ± {max(1.96 * spread, 1e-4):.1g}, theory {1 - alpha:g}"
