@@ -10,20 +10,20 @@ they are used, so that importing the package is instant.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sitesampler.version import __version__
+
 if TYPE_CHECKING:
     from sitesampler import errors, figures, models, nonlinearities, theory
-    from sitesampler.results.combine import compare, interval
+    from sitesampler.results.compare import compare, interval
     from sitesampler.runs.calls import sample, simulate
     from sitesampler.runs.diagnosis import diagnose
     from sitesampler.storage.stores import open_result, save_result
     from sitesampler.studies.sweep import sweep
 
-__version__ = "0.1.0"
-
 _HOMES = {
-    "compare": "results.combine",
+    "compare": "results.compare",
     "diagnose": "runs.diagnosis",
-    "interval": "results.combine",
+    "interval": "results.compare",
     "open_result": "storage.stores",
     "sample": "runs.calls",
     "save_result": "storage.stores",
@@ -33,6 +33,7 @@ _HOMES = {
 _MODULES = ("errors", "figures", "models", "nonlinearities", "theory")
 
 __all__ = [
+    "__version__",
     "compare",
     "diagnose",
     "errors",
@@ -58,4 +59,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

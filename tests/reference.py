@@ -7,7 +7,6 @@ speed, storage or rounding.  Averages ``<x y>`` run over sites.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +14,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from sitesampler.language.script import Plan, Script
+from sitesampler.language.script import Plan, Said, Script
+from sitesampler.language.stage import Stage
 from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.records.recorder import Recorder
+from sitesampler.vectors.layout import Layout
 from sitesampler.vectors.threads import Lanes
 from sitesampler.worlds.ensemble import SiteEnsemble
 from sitesampler.worlds.finite import FiniteNetwork
@@ -142,6 +143,7 @@ def open_world(
     dtype: str = "float64",
     twins: bool = False,
     lanes: Lanes | None = None,
+    kind: type[SiteEnsemble] = SiteEnsemble,
 ) -> Any:
     """Return a world whose words can be said one by one, outside a program.
 
@@ -150,16 +152,17 @@ def open_world(
     world : "ensemble", "matrix" or "exact law"
     size : int
         Population or N.
+    kind : type
+        Of the ensemble.
     twins : bool
         Give all vectors perturbed twins, as a program with a source has them.
     """
-    plan = Plan(sources=int(twins), fields=defaultdict(lambda: 1))
-    script, recorder = Script(plan, rehearsing=True), Recorder(plan)
-    stream, precision, threads = np.random.SeedSequence(seed), np.dtype(dtype), lanes or Lanes()
+    plan = Plan(events=[Said("source", ("site",), (None, None))] if twins else [])
+    stage = Stage(Script(plan, rehearsing=True), LiveOrderParameters(tolerance))
+    layout, stream = Layout(size, np.dtype(dtype), lanes or Lanes()), np.random.SeedSequence(seed)
     if world == "ensemble":
-        order = LiveOrderParameters(tolerance, precision)
-        return SiteEnsemble(script, recorder, order, size, stream, tolerance, precision, threads)
-    return FiniteNetwork(script, recorder, size, stream, world == "matrix", tolerance, precision, threads)
+        return kind(stage, Recorder(plan), stream, layout, tolerance)
+    return FiniteNetwork(stage, Recorder(plan), stream, layout, world == "matrix")
 
 
 # -------------------------------------------------------------------------------------------------------- statistics

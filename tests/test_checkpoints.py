@@ -20,7 +20,7 @@ import sitesampler as ss
 from sitesampler.errors import DiskFull, InputError, StorageError
 from sitesampler.runs import checkpoints
 from sitesampler.runs.iteration import NotConverged, Sweeps
-from sitesampler.storage.stores import read_state, write_state
+from sitesampler.storage.sealed import read_state, write_state
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "iterations": 5, "progress": False}

@@ -9,7 +9,7 @@ from swept import chunk_of, start_of, task_of
 
 import sitesampler as ss
 from sitesampler.runs import chunks
-from sitesampler.vectors.table import History
+from sitesampler.vectors.table import Table
 from sitesampler.worlds.ensemble import SiteEnsemble
 
 
@@ -26,14 +26,14 @@ def without_collector() -> Iterator[None]:
 def test_a_finished_chunk_leaves_no_table_of_samples(program: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program without a source, one with a source and its twins, one with a tensor."""
     worlds: list[weakref.ref[SiteEnsemble]] = []
-    tables: list[weakref.ref[History]] = []
+    tables: list[weakref.ref[Table]] = []
 
     class Watched(SiteEnsemble):
-        def _group(self, ratio: float, name: str):  # type: ignore[no-untyped-def]
-            group = super()._group(ratio, name)
+        def _draws(self, ratio: float):  # type: ignore[no-untyped-def]
+            draws, ratio = super()._draws(ratio)
             worlds.append(weakref.ref(self))
-            tables.append(weakref.ref(group.draws._own))
-            return group
+            tables.append(weakref.ref(draws._own))
+            return draws, ratio
 
     monkeypatch.setattr(chunks, "SiteEnsemble", Watched)
     task = task_of(program, 200, duration=0.5, dt=0.1)

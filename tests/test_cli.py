@@ -12,7 +12,7 @@ from made_up import made_up_result
 
 from sitesampler import models
 from sitesampler.cli import consistency, headlines, main
-from sitesampler.compute.workers import SchedulerLost
+from sitesampler.compute.clusters import SchedulerLost
 from sitesampler.errors import DiskFull, NotFinite, OutOfMemory, StorageError
 
 STUDY = str(Path(__file__).parents[1] / "studies" / "random_rnn.toml")

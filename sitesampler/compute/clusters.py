@@ -1,20 +1,34 @@
-"""Connecting to a cluster: addresses, TLS files, and the versions that have to be the same everywhere.
+"""The way to a cluster: addresses, TLS files, versions that have to be the same everywhere, schedulers that are lost.
 
-What runs on the cluster is said in ``workers.py``; how clusters are started is in docs/clusters.md.
+How clusters are started is in docs/clusters.md.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import os
 import platform
+import threading
+import time
+import weakref
+from collections.abc import Callable
 from typing import Any
 
-from sitesampler.errors import InputError
+from sitesampler.errors import InputError, SiteSamplerError
+from sitesampler.version import __version__
 
 #: Seconds until a scheduler that does not answer is given up.
 ANSWER_WITHIN = 10.0
+#: Seconds until a scheduler that was lost is given up.
+RETURN_WITHIN = 600.0
+#: Seconds between two attempts to reach a scheduler that was lost.
+_RETRY_EVERY = 1.0
+
+
+class SchedulerLost(SiteSamplerError, ConnectionError):
+    """The scheduler of a cluster went away and did not come back in time, or was lost again and again."""
 
 
 def connect(address: str, *, ca: str | None = None, cert: str | None = None, key: str | None = None) -> Any:
@@ -86,9 +100,7 @@ def _innermost(error: BaseException) -> str:
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions that results depend on: bugfix releases of the libraries keep the bits, as far as known."""
-    import sitesampler
-
-    found = {"sitesampler": sitesampler.__version__, "python": ".".join(platform.python_version_tuple()[:2])}
+    found = {"sitesampler": __version__, "python": ".".join(platform.python_version_tuple()[:2])}
     for package in ("numpy", "numba"):
         found[package] = ".".join(importlib.metadata.version(package).split(".")[:2])
     return found
@@ -104,3 +116,89 @@ def refuse_other_versions(who: str, there: dict[str, str] | BaseException, here:
                 f"{who} has {package} {there.get(package)} and this process {version}; install the "
                 "same versions of sitesampler, python, numpy and numba everywhere"
             )
+
+
+# ------------------------------------------------------------------------------------------------------ lost schedulers
+def check_client(client: Any) -> None:
+    """Refuse, before any work starts, what is neither a `dask.distributed.Client` nor None.
+
+    Examples
+    --------
+    >>> check_client("tcp://10.0.0.1:8786")
+    Traceback (most recent call last):
+    sitesampler.errors.InputError: client must be a dask.distributed.Client, not 'tcp://10.0.0.1:8786'
+    """
+    if client is not None and not hasattr(client, "submit"):
+        raise InputError(f"client must be a dask.distributed.Client, not {client!r}")
+
+
+class Connection:
+    """A user's client, and the one that takes its place after it has given its scheduler up.
+
+    Parameters
+    ----------
+    given : dask.distributed.Client
+
+    Attributes
+    ----------
+    client : dask.distributed.Client
+        The one that is in use now.
+    address : str
+        Of the scheduler.
+    """
+
+    def __init__(self, given: Any) -> None:
+        check_client(given)
+        self._given, self.client = given, _successors.get(given, given)
+        if self.client.scheduler is None:
+            raise InputError("the client is closed; connect a new dask.distributed.Client to the scheduler")
+        self.address, self._security = self.client.scheduler.address, self.client.security
+
+    def was_lost(self, error: Exception) -> bool:
+        """Say whether an error means that the scheduler does not know the computation any more."""
+        from concurrent.futures import CancelledError
+
+        from distributed.client import ClosedClientError
+        from distributed.comm import CommClosedError
+
+        if isinstance(error, (CancelledError, CommClosedError, ClosedClientError)):
+            return True
+        return isinstance(error, OSError) and self.client.status != "running"
+
+    def restore(self, say: Callable[[str], object]) -> None:
+        """Return once the scheduler answers: a client tries again by itself, but not for long.
+
+        Raises
+        ------
+        SchedulerLost
+            If it does not in time.
+        """
+        started, told = time.monotonic(), False
+        while self.client.status != "running":
+            waited = time.monotonic() - started
+            if waited > RETURN_WITHIN:
+                raise SchedulerLost(f"the scheduler at {self.address} is lost and did not return within {waited:.0f} s")
+            if waited > _RETRY_EVERY and not told:
+                say(f"waiting up to {RETURN_WITHIN:.0f} s for a scheduler at {self.address}")
+                told = True
+            if self.client.status == "closed":
+                with contextlib.suppress(OSError):
+                    self._succeed()
+                    continue
+            time.sleep(_RETRY_EVERY)
+
+    def _succeed(self) -> None:
+        """Take the client that another call has connected in the place of the given one, or connect it."""
+        from distributed import Client
+
+        with _reconnecting:
+            known = _successors.get(self._given)
+            if known is None or known.status == "closed":
+                known = Client(self.address, security=self._security, timeout=ANSWER_WITHIN, set_as_default=False)
+                _successors[self._given] = known
+            self.client = known
+
+
+#: Clients that took the place of one that gave its scheduler up; later calls with that one use them too.
+_successors: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+_reconnecting = threading.Lock()

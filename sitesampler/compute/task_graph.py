@@ -1,7 +1,4 @@
-"""One call as a dask graph: tasks, the tree that merges their results, and how their progress comes back.
-
-Who runs the graph, and what happens when workers or schedulers are lost, is in ``workers.py``.
-"""
+"""One call as a dask graph: tasks, the tree that merges their results, and how their progress comes back."""
 
 from __future__ import annotations
 
@@ -23,8 +20,11 @@ FAN_IN = 8
 #: Seconds between two signs of life of a distant task.
 _REPORT_EVERY = 1.0
 
-Group = Sequence[tuple[Any, ...]]
+#: The arguments of tasks whose results are merged into one.
+Tasks = Sequence[tuple[Any, ...]]
 Merge = Callable[[list[Any]], Any]
+#: Takes the number of a group and its result.
+Done = Callable[[int, Any], object]
 
 
 class Report(Protocol):
@@ -64,14 +64,26 @@ class _MergeCall:
             return self._merge(results)
 
 
+class _DoneCall:
+    """The end of a group: its result is handed over, and passed on."""
+
+    def __init__(self, done: Done, index: int) -> None:
+        self._done, self._index = done, index
+
+    def __call__(self, result: Any) -> Any:
+        self._done(self._index, result)
+        return result
+
+
 def task_graph(
     function: Callable[..., Any],
-    groups: Sequence[Group],
+    groups: Sequence[Tasks],
     merge: Merge | None,
     shared_task: Any,
     report_on: Callable[[int], Report],
+    done: Done | None = None,
 ) -> list[Any]:
-    """Return one dask object per group.
+    """Return one dask object per group, each with ``done``, where there is one, as its last task.
 
     A graph of tuples is written down in no time, where 20,000 calls of `dask.delayed` take seconds.
     """
@@ -99,6 +111,10 @@ def task_graph(
                 else:
                     above += some
             keys, level = above, level + 1
+        if done is not None:
+            root = (f"done-{token}", index)
+            graph[root] = (_DoneCall(done, index), keys[0])
+            keys = [root]
         roots.append(Delayed(keys[0], graph))
     return roots
 
@@ -146,20 +162,20 @@ class ThereReport:
         self._worker.log_event(_TOPIC, (self._call, self._number, self._steps, finished))
 
 
-class Tally:
+class StepCount:
     """Adds up the steps of distant tasks, each step once also where a lost worker's tasks run again."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._reached: dict[int, int] = {}
+        self._steps: dict[int, int] = {}
         self._finished: set[int] = set()
 
-    def count(self, number: int, steps: int, finished: bool) -> None:
+    def reached(self, number: int, steps: int, finished: bool) -> None:
         """Take in what one task has reached."""
-        before = self._reached.get(number, 0)
+        before = self._steps.get(number, 0)
         with contextlib.suppress(Cancelled):
             if steps > before:
-                self._reached[number] = steps
+                self._steps[number] = steps
                 self._progress.advance(steps - before)
             if finished and number not in self._finished:
                 self._finished.add(number)
@@ -174,12 +190,12 @@ class _Ear:
     """What a client hears of the topic, passed on to the call that it is about."""
 
     def __init__(self) -> None:
-        self.tallies: dict[str, Tally] = {}
+        self.counts: dict[str, StepCount] = {}
 
     def __call__(self, event: tuple[float, tuple[str, int, int, bool]]) -> None:
         call, number, steps, finished = event[1]
-        if (tally := self.tallies.get(call)) is not None:
-            tally.count(number, steps, finished)
+        if (count := self.counts.get(call)) is not None:
+            count.reached(number, steps, finished)
 
 
 _ears: weakref.WeakKeyDictionary[Any, _Ear] = weakref.WeakKeyDictionary()
@@ -187,17 +203,17 @@ _listening_lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def listening(client: Any, tally: Tally) -> Iterator[str]:
-    """Pass the events of one call to its tally, and give the name by which they know it."""
+def listening(client: Any, count: StepCount) -> Iterator[str]:
+    """Pass the events of one call to its count, and give the name by which they know it."""
     call = uuid.uuid4().hex
     with _listening_lock:
         ear = _ears.setdefault(client, _Ear())
-        ear.tallies[call] = tally
+        ear.counts[call] = count
         client.subscribe_topic(_TOPIC, ear)  # again at each call: a scheduler that came back does not know
     try:
         yield call
     finally:
         with _listening_lock:
-            del ear.tallies[call]
-            if not ear.tallies and client.status == "running":
+            del ear.counts[call]
+            if not ear.counts and client.status == "running":
                 client.unsubscribe_topic(_TOPIC)

@@ -1,31 +1,31 @@
 """What a site program holds of a random matrix: products, updates, outliers.
 
 `Coupling` checks its arguments, splits off the perturbed twins, and adds the rank-one updates to what the matrix
-itself gives; the physics of that is in ``matrix.py``.
+itself gives.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sitesampler.errors import ProgramError, program_line, shown
+from sitesampler.errors import ProgramError, program_line
+from sitesampler.language.groups import Group
+from sitesampler.language.loops import check_number
+from sitesampler.language.stage import Stage
 from sitesampler.physics.matrix import Matrix
 from sitesampler.physics.spectrum import LowRank, Outliers
-from sitesampler.vectors.table import Rows
-
-if TYPE_CHECKING:
-    from sitesampler.language.groups import Group
-    from sitesampler.language.network import Network
+from sitesampler.vectors import arrays
+from sitesampler.vectors.arrays import Rows
 
 
 class _Updates:
     """Left and right vectors of rank-one updates, kept once however many couplings they were added to."""
 
     def __init__(self, rows: Group, cols: Group) -> None:
-        self.left, self.right = rows.history(), cols.history()
+        self.left, self.right = rows.layout.table_with_twins(), cols.layout.table_with_twins()
 
 
 class Coupling:
@@ -35,8 +35,8 @@ class Coupling:
 
     Parameters
     ----------
-    net : Network
-        The world it lives in.
+    stage : Stage
+        Where the program is.
     rows, cols : Group
         Groups of its left and right sides.
     matrix : Matrix
@@ -47,8 +47,8 @@ class Coupling:
 
     __array_ufunc__ = None  # so that `x @ J` comes to __rmatmul__ instead of looping over the entries of x
 
-    def __init__(self, net: Network, rows: Group, cols: Group, matrix: Matrix, gain: float) -> None:
-        self.net, self.rows, self.cols = net, rows, cols
+    def __init__(self, stage: Stage, rows: Group, cols: Group, matrix: Matrix, gain: float) -> None:
+        self._stage, self.rows, self.cols = stage, rows, cols
         self.matrix = matrix
         self.gain = gain
         self._own: _Updates | None = None
@@ -84,21 +84,21 @@ class Coupling:
         ProgramError
             If the shapes or groups do not fit.
         """
-        self.net.note("add", self.rows.name, self.cols.name, isinstance(left, Coupling))
         self._check_number(strength, "the strength of J.add")
         if isinstance(left, Coupling):
             self._add_coupling(left, float(strength), right)
             return
-        lefts = self.net.as_rows(left, self.rows, "the left vector of J.add")
-        rights = self.net.as_rows(right, self.cols, "the right vector of J.add")
-        self.net.check_finite(lefts, "the left vector of J.add")
-        self.net.check_finite(rights, "the right vector of J.add")
+        lefts = self.rows.rows_of(left, "the left vector of J.add")
+        rights = self.cols.rows_of(right, "the right vector of J.add")
+        self._stage.say("add", self.rows.name, self.cols.name, detail=(False,), columns=len(lefts))
+        self._stage.check_finite(lefts, "the left vector of J.add")
+        self._stage.check_finite(rights, "the right vector of J.add")
         if len(lefts) != len(rights):
             raise ProgramError(
                 f"{program_line()}: J.add was given {len(lefts)} left and {len(rights)} right inner columns; "
                 "they must be as many"
             )
-        if self.net.absorb(self.matrix, lefts, rights, float(strength)):
+        if self.matrix.absorb(lefts, rights, float(strength)):
             return
         if self._own is None:
             self._own = _Updates(self.rows, self.cols)
@@ -108,16 +108,15 @@ class Coupling:
 
     def scale(self, factor: float) -> None:
         """Multiply the whole matrix, updates included, by a number (weight decay)."""
-        self.net.note("scale", self.rows.name, self.cols.name)
+        self._stage.say("scale", self.rows.name, self.cols.name)
         self._check_number(factor, "the factor of J.scale")
         self.matrix.scale(float(factor))
         for strengths in self._strengths.values():
             strengths *= float(factor)
 
     def _check_number(self, value: Any, word: str) -> None:
-        if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiu":
-            raise ProgramError(f"{program_line()}: {word} must be a number, not {shown(value)}")
-        self.net.check_finite(np.full((1, 1), value, float), word)
+        check_number(value, word)
+        self._stage.check_finite(np.full((1, 1), value, float), word)
 
     def outlier_eigenvalues(self, *vectors: Any) -> Outliers:
         """Return the eigenvalues of a square coupling beyond its bulk, by decreasing modulus.
@@ -140,7 +139,7 @@ class Coupling:
         """
         if self.rows is not self.cols:
             raise ProgramError(f"{program_line()}: a coupling between two groups has singular values, not eigenvalues")
-        self.net.note("outlier_eigenvalues", self.rows.name, len(vectors))
+        self._stage.say("outlier_eigenvalues", self.rows.name, detail=(len(vectors),))
         return self.matrix.eigenvalues(self._low_rank(), self._sites(vectors, self.rows))
 
     def outlier_singular_values(self, left: Any = (), right: Any = ()) -> Outliers:
@@ -160,7 +159,7 @@ class Coupling:
         Outliers
             See `outlier_eigenvalues`.
         """
-        self.net.note("outlier_singular_values", self.rows.name, self.cols.name, len(left), len(right))
+        self._stage.say("outlier_singular_values", self.rows.name, self.cols.name, detail=(len(left), len(right)))
         given = self._sites(left, self.rows), self._sites(right, self.cols)
         return self.matrix.singular_values(self._low_rank(), *given)
 
@@ -168,14 +167,14 @@ class Coupling:
         """Return the updates as an operator on site vectors of average square 1, without the twins."""
         parts = []
         for updates, strengths in self._strengths.items():
-            left = updates.left.rows[: len(strengths), : self.rows.size]
-            right = updates.right.rows[: len(strengths), : self.cols.size]
+            left = arrays.on_host(updates.left.rows[: len(strengths), : self.rows.size])
+            right = arrays.on_host(updates.right.rows[: len(strengths), : self.cols.size])
             parts.append(LowRank(left, right, self.cols.ratio * strengths))
         return parts
 
     def _sites(self, vectors: Any, group: Group) -> Rows:
-        rows = [self.net.as_rows(vector, group, "a vector to overlap with outliers") for vector in vectors]
-        return np.concatenate([np.empty((0, group.rows)), *rows])[:, : group.size]
+        rows = [arrays.on_host(group.rows_of(vector, "a vector to overlap with outliers")) for vector in vectors]
+        return np.concatenate([np.empty((0, group.layout.rows)), *rows])[:, : group.size]
 
     def _add_coupling(self, other: Coupling, strength: float, right: Any) -> None:
         if right is not None or other.gain != 0 or (other.rows, other.cols) != (self.rows, self.cols):
@@ -183,7 +182,8 @@ class Coupling:
                 f"{program_line()}: only a coupling of gain 0 between the same groups can be added to another, "
                 "as J.add(V, strength=...)"
             )
-        if self.net.absorb_matrix(self.matrix, other.matrix, strength):
+        self._stage.say("add", self.rows.name, self.cols.name, detail=(True,))
+        if self.matrix.absorb_matrix(other.matrix, strength):
             return
         for updates, strengths in other._strengths.items():
             self._accumulate(updates, strength * strengths, 0)
@@ -196,17 +196,17 @@ class Coupling:
         self._strengths[updates] = total
 
     def _product(self, x: Any, source: Group, target: Group, transposed: bool) -> NDArray[np.floating]:
-        self.net.note("J.T @" if transposed else "J @", source.name, target.name)
-        word = "the vector multiplied by " + ("J.T" if transposed else "J")
-        everything = self.net.as_rows(x, source, word)
-        self.net.check_finite(everything, word)
-        vectors, rounding = source.with_differences(everything)
+        word = "J.T" if transposed else "J"
+        everything = source.rows_of(x, f"the vector multiplied by {word}")
+        self._stage.say(f"{word} @", source.name, target.name, columns=len(everything))
+        self._stage.check_finite(everything, f"the vector multiplied by {word}")
+        vectors, rounding = source.layout.sites_and_differences(everything)
         multiply = self.matrix.transposed_times if transposed else self.matrix.times
         fields = multiply(vectors, rounding)
-        out = target.with_twins(fields)
+        out = target.layout.with_twins(fields)
         for updates, strengths in self._strengths.items():
             near, far = (updates.right, updates.left) if transposed else (updates.left, updates.right)
-            overlaps = self.net.order.overlaps(far, everything)[: len(strengths)]
+            overlaps = self._stage.order.overlaps(far, everything)[: len(strengths)]
             near.combine(source.ratio * strengths[:, None] * overlaps, out)
         return out[0] if np.ndim(x) == 1 else out.T
 

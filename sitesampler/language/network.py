@@ -1,43 +1,41 @@
-"""The vocabulary of a site program, and what all worlds share: loops, sources, records.
-
-A program speaks to a `Network`.  The worlds behind it differ in how many sites a group has, in its draws, and in what
-a coupling is: ``ensemble.py`` (N = infinity) and ``finite.py``.  Groups of sites are in ``groups.py``, the physics of
-products is in ``matrix.py`` and ``tensor.py``, and what becomes of the records in ``records.py``.
-"""
+"""The vocabulary of a site program: the words of ``net``, the same at finite N and at N = infinity."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitesampler.errors import NotFinite, ProgramError, program_line, shown
+from sitesampler.errors import ProgramError, program_line, shown
+from sitesampler.language import loops
 from sitesampler.language.coupling import Coupling
-from sitesampler.language.groups import Group, check_columns, check_number
-from sitesampler.language.script import Script
+from sitesampler.language.groups import Group
+from sitesampler.language.loops import check_columns, check_number
+from sitesampler.language.script import Plan
+from sitesampler.language.sources import Sources
+from sitesampler.language.stage import Stage
+from sitesampler.language.tensor_coupling import TensorCoupling
 from sitesampler.physics.matrix import Matrix
-from sitesampler.physics.order import OrderParameters
-from sitesampler.records.recorder import Recorder
-from sitesampler.records.responses import SourceProbe
-from sitesampler.records.variable import FORCE, Position
-from sitesampler.vectors.table import Rows
-
-#: Significant digits to which times are rounded, so that ``sel(time=50)`` finds the 50 that 1000 steps of 0.05 reach.
-_TIME_DIGITS = 12
-#: Dimensions of results, which no group can be called.
-_DIMENSIONS = ("time", "time_", "layer", "layer_", "input", "input_")
+from sitesampler.physics.tensor import Tensor
+from sitesampler.records.contents import RecordedGroup
+from sitesampler.records.names import FORCE, OF_LOOPS
+from sitesampler.records.responses import Probe
+from sitesampler.records.variable import Position
+from sitesampler.vectors.draws import Draws
+from sitesampler.vectors.layout import Layout
 
 
-@dataclass
-class _Loop:
-    kind: str
-    values: Sequence[float]
-    dt: float | None
-    index: int = 0
+class Records(Protocol):
+    """Where the values go that a program records."""
+
+    def record(self, position: Position, values: dict[str, Any], groups: Sequence[RecordedGroup]) -> None:
+        """Take the values of one call of ``net.record``."""
+
+    def add_probe(self, group: str, probe: Probe) -> None:
+        """Let the later records of a group be correlated with a probe."""
 
 
 class Network(ABC):
@@ -45,37 +43,21 @@ class Network(ABC):
 
     Parameters
     ----------
-    script : Script
-        The words of the program, as its rehearsal has shown them.
-    recorder : Recorder
+    stage : Stage
+        The script of the program, and its place in it.
+    records : Records
         Where records go.
-    dtype : numpy.dtype
-        Precision of the site vectors.
-    order : OrderParameters
-        Where averages over sites come from.
-    on_step : callable, optional
-        Called at every step of a loop.
+    seed : numpy.random.SeedSequence
+        Each group, and each matrix that needs random numbers of its own, takes the next stream of it.
+    layout : Layout
+        How site vectors lie in memory, but for their number of sites.
     """
 
-    def __init__(
-        self,
-        script: Script,
-        recorder: Recorder,
-        dtype: np.dtype,
-        order: OrderParameters,
-        on_step: Callable[[], None] | None = None,
-    ) -> None:
-        self.script, self.plan = script, script.plan
-        self.recorder, self.dtype, self.order = recorder, dtype, order
-        self.groups: list[Group] = []
-        #: Whether site vectors carry a second copy of their rows, the perturbed twins, for the responses.
-        self.has_twins = self.plan.sources > 0
-        #: Size of a source: small enough to be linear, large enough that rounding in the difference does not show.
-        self.perturbation = 1e-6 if dtype == np.float64 else 1e-3
-        self._loops: list[_Loop] = []
-        self._finished: _Loop | None = None
-        self._on_step = on_step
-        self._sources: dict[tuple[str, str | None], SourceProbe] = {}
+    def __init__(self, stage: Stage, records: Records, seed: np.random.SeedSequence, layout: Layout) -> None:
+        self._stage, self._records, self._seed = stage, records, seed
+        self._layout = layout.with_twins_if(self._needs_twins(stage.plan))
+        self._groups: list[Group] = []
+        self._sources = Sources(stage, records)
 
     # ------------------------------------------------------------------------------------------- groups and couplings
     def sites(self, ratio: float = 1.0, name: str = "site") -> Group:
@@ -87,15 +69,17 @@ class Network(ABC):
             If the ratio is not positive.
         """
         check_number(ratio, "the ratio of a group to N")
-        if not isinstance(name, str) or not name.isidentifier() or name in _DIMENSIONS:
+        if not isinstance(name, str) or not name.isidentifier() or name in OF_LOOPS:
             raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a group; give it one like 'neuron'")
         if not (np.isfinite(ratio) and ratio > 0):
             raise ProgramError(f"{program_line()}: the ratio of a group to N must be positive, not {ratio}")
-        taken = [group.name for group in self.groups]
+        taken = [group.name for group in self._groups]
         name = name if name not in taken else f"{name}{len(taken) + 1}"
-        self.note("sites", name, float(ratio))
-        group = self._group(float(ratio), name)
-        self.groups.append(group)
+        self._stage.say("sites", name, detail=(float(ratio),))
+        draws, ratio = self._draws(float(ratio))
+        group = Group(self._stage, name, ratio, draws)
+        self._groups.append(group)
+        self._stage.lengths[name] = draws.layout.rows
         return group
 
     def coupling(
@@ -129,10 +113,11 @@ class Network(ABC):
             raise ProgramError(f"{program_line()}: the symmetry of a coupling lies between -1 and 1, not at {symmetry}")
         if symmetry is not None and rows is not cols:
             raise ProgramError(f"{program_line()}: only a coupling of one group with itself has a symmetry")
-        self.note("coupling", rows.name, cols.name, symmetry is None)
-        return Coupling(self, rows, cols, self._matrix(rows, cols, float(gain), float(symmetry or 0.0)), float(gain))
+        self._stage.say("coupling", rows.name, cols.name, detail=(symmetry is None,))
+        matrix = self._matrix(rows, cols, float(gain), float(symmetry or 0.0))
+        return Coupling(self._stage, rows, cols, matrix, float(gain))
 
-    def tensor_coupling(self, group: Group, order: int) -> Any:
+    def tensor_coupling(self, group: Group, order: int) -> TensorCoupling:
         """Return the fully connected p-spin coupling with p = ``order``, eq. (1): ``K.force(s)`` is -dH/ds.
 
         Raises
@@ -144,16 +129,16 @@ class Network(ABC):
         check_number(order, "the order of a tensor coupling")
         if not np.isfinite(order) or int(order) != order or order < 2:
             raise ProgramError(f"{program_line()}: the order of a tensor coupling is an integer above 1, not {order}")
-        self.note("tensor_coupling", group.name, int(order))
-        return self._tensor(group, int(order))
+        self._stage.say("tensor_coupling", group.name, detail=(int(order),))
+        self._sources.act(group.name, FORCE)
+        return TensorCoupling(self._stage, group, self._tensor(group, int(order)), self._sources)
 
     # ------------------------------------------------------------------------------------------------------- averages
     def mean(self, x: ArrayLike) -> Any:
         """Return the average of a site vector over its sites: a number, or one per inner column."""
-        array = self._site_vector(x, "mean")
-        self.note("mean", np.shape(array)[1:])
-        base = array[: self._base(array)]
-        return self.order.mean(base)
+        array, group = self._site_vector(x, "mean")
+        self._stage.say("mean", detail=(array.shape[1:],))
+        return self._stage.order.mean(array[: group.size])
 
     def overlap(self, x: ArrayLike, y: ArrayLike) -> Any:
         """Return the average over sites of the product of two vectors of one group.
@@ -168,13 +153,12 @@ class Network(ABC):
         ProgramError
             If the vectors are not of one group.
         """
-        left, right = self._site_vector(x, "overlap"), self._site_vector(y, "overlap")
+        (left, group), (right, _) = self._site_vector(x, "overlap"), self._site_vector(y, "overlap")
         if len(left) != len(right):
             raise ProgramError(f"{program_line()}: an overlap needs two vectors of one group")
-        self.note("overlap", left.shape[1:], right.shape[1:])
-        base = self._base(left)
-        rows = [np.atleast_2d(v[:base].T) for v in (left, right)]
-        products = self.order.average(*rows)
+        self._stage.say("overlap", detail=(left.shape[1:], right.shape[1:]))
+        rows = [np.atleast_2d(vector[: group.size].T) for vector in (left, right)]
+        products = self._stage.order.average(*rows)
         return products.reshape(left.shape[1:] + right.shape[1:])[()]
 
     # ---------------------------------------------------------------------------------------------------------- loops
@@ -186,46 +170,15 @@ class Network(ABC):
         ProgramError
             If dt is not positive, or the duration is not a whole number of steps.
         """
-        check_number(duration, "the duration of a clock")
-        check_number(dt, "the time step of a clock")
-        if not (dt > 0 and np.isfinite(dt) and np.isfinite(duration) and duration >= 0):
-            raise ProgramError(
-                f"{program_line()}: a clock needs a finite duration >= 0 and a finite dt > 0, not {duration} and {dt}"
-            )
-        steps = round(duration / dt)
-        if abs(steps * dt - duration) > 1e-6 * dt:
-            raise ProgramError(f"{program_line()}: the duration {duration} is not a whole number of steps of {dt}")
-        times = [float(f"{n * dt:.{_TIME_DIGITS}g}") for n in range(steps + 1)]
-        return self._run(_Loop("clock", times, float(dt)))
+        return self._stage.run(loops.clock(duration, dt))
 
     def steps(self, n: int) -> Iterator[int]:
         """Loop over the steps 0, ..., n - 1."""
-        return self._run(_Loop("steps", range(self._count(n, "steps")), None))
+        return self._stage.run(loops.steps(n))
 
     def layers(self, L: int) -> Iterator[int]:
         """Loop over the layers 1, ..., L; what is recorded in it has the dimension ``layer``."""
-        return self._run(_Loop("layers", range(1, self._count(L, "layers") + 1), None))
-
-    def _count(self, n: float, word: str) -> int:
-        check_number(n, f"the number of {word}")
-        if not np.isfinite(n) or int(n) != n or n < 0:
-            raise ProgramError(f"{program_line()}: the number of {word} must be an integer of at least 0, not {n}")
-        return int(n)
-
-    def _run(self, loop: _Loop) -> Iterator[Any]:
-        self.note(loop.kind, len(loop.values))
-        self._loops.append(loop)
-        try:
-            for index, value in enumerate(loop.values):
-                loop.index = index
-                self.recorder.place = f"{'layer' if loop.kind == 'layers' else 'time'} {value}"
-                yield value
-                if self._on_step is not None:
-                    self._on_step()
-            loop.index = len(loop.values)
-        finally:  # the program may leave its loop early
-            self._loops.remove(loop)
-            self._finished = loop
+        return self._stage.run(loops.layers(L))
 
     # ---------------------------------------------------------------------------------------------- sources, records
     def source(
@@ -258,78 +211,20 @@ class Network(ABC):
         check_columns(k)
         if name is not None and not (isinstance(name, str) and name.isidentifier()):
             raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a source; give it one like 'input'")
-        self.note("source", group.name, k, name)
-        if name is None and self.plan.fields.get(group.name, 0) > 1:
-            raise ProgramError(f"{program_line()}: several sources act on {group.name!r}; give each a name=")
-        time = self.time
-        if at is None:
-            wanted = self.index % self.recorder.every == 0
-        else:
-            times = self.innermost_loop("a source").values
-            for moment in np.ravel(at):
-                check_number(moment, "a time of at=")
-                if not np.any(np.isclose(times, moment)):
-                    raise ProgramError(f"{program_line()}: at={moment} is not a time of the loop around the source")
-            wanted = bool(np.any(np.isclose(at, time)))
-        full = self.perturbed(group, k, name, wanted)
+        wanted = self._stage.is_recorded if at is None else self._is_now(at)
+        self._stage.say("source", group.name, detail=(k, name), columns=(k or 1) if wanted else 0)
+        self._sources.act(group.name, name)
+        full = self._sources.perturbation(group, k, name, wanted)
         return full[0] if k is None else full.T
 
-    @property
-    def time(self) -> float:
-        """Time, step or layer of the innermost loop."""
-        return self.innermost_loop("a source or a force").values[self.index]
-
-    @property
-    def index(self) -> int:
-        """Number of the step of the innermost loop, from 0."""
-        return self.innermost_loop("a source or a force").index
-
-    @property
-    def step(self) -> float | None:
-        """Time step of the innermost loop, if it is a clock."""
-        return self.innermost_loop("a source or a force").dt
-
-    def _check_group(self, group: Any, word: str) -> None:
-        if not isinstance(group, Group) or group.net is not self:
-            raise ProgramError(f"{program_line()}: {word} needs groups made by net.sites, not {shown(group)}")
-
-    def close(self) -> None:
-        """Let go of everything, after the last look at the records.
-
-        Groups and records know the network: such a circle would keep the tables of all samples until Python looks for
-        it, long after other runs have begun.
-        """
-        vars(self).clear()
-
-    def innermost_loop(self, word: str) -> _Loop:
-        """Return the innermost running loop; refuse a word that stands outside of all."""
-        if not self._loops:
-            raise ProgramError(f"{program_line()}: {word} belongs inside a loop over net.clock or net.steps")
-        return self._loops[-1]
-
-    def perturbed(self, group: Group, k: int | None, name: str | None, wanted: bool) -> Rows:
-        """Return a perturbation of the twins alone, (k, rows), and let the records be correlated with it."""
-        full = np.zeros((k or 1, group.rows), self.dtype)
-        if group.rows == group.size or not wanted:
-            return full
-        probe = self._sources.get((group.name, name))
-        if probe is None:
-            probe = SourceProbe(group.draws.history(), self.label(group, name), self.step, k)
-            self._sources[group.name, name] = probe
-            self.recorder.add_probe(group.name, probe)
-        field = group.draws.normal(k or 1)
-        probe.append(self.time, field)
-        full[:, group.size :] = self.perturbation * field
-        return full
-
-    def label(self, group: Group, name: str | None) -> str:
-        """Return what the name of a response ends with: the source's name, where the program has several sources.
-
-        The field of a tensor coupling has no name of the user's; it gets one only where other sources act on its group.
-        """
-        alone = self.plan.fields.get(group.name, 1) == 1
-        several = self.plan.sources + self.plan.tensors > 1
-        return f"_{name}" if several and name is not None and not (alone and name == FORCE) else ""
+    def _is_now(self, at: ArrayLike) -> bool:
+        """Say whether the present time is one of those given, all of which must be times of the loop."""
+        times = self._stage.loop("a source").values
+        for moment in np.ravel(at):
+            check_number(moment, "a time of at=")
+            if not np.any(np.isclose(times, moment)):
+                raise ProgramError(f"{program_line()}: at={moment} is not a time of the loop around the source")
+        return bool(np.any(np.isclose(at, self._stage.time)))
 
     def record(self, t: float, **values: Any) -> None:
         """Keep what the result shows: site vectors, lists of them (layers), numbers and small arrays.
@@ -343,93 +238,39 @@ class Network(ABC):
             (layers, each of its own group if need be), numbers, one number per inner column, or ``(dims, array)`` as in
             xarray.
         """
-        self.note("record", tuple(values))
-        self.recorder.record(self._position(t), values, self.groups)
+        self._stage.say("record", detail=(tuple(values),))
+        self._records.record(self._stage.position(t), values, self._groups)
 
-    def _position(self, t: float) -> Position:
-        for loop in reversed(self._loops):
-            if loop.values[loop.index] == t:
-                return Position("layer" if loop.kind == "layers" else "time", loop.index, t, loop.dt)
-        last = self._finished
-        if last is not None and not self._loops:
-            return Position("layer" if last.kind == "layers" else "time", len(last.values), t, last.dt)
-        raise ProgramError(
-            f"{program_line()}: net.record was given {shown(t)}, which is not the time of a running loop"
-        )
+    # ---------------------------------------------------------------------------------------------------------- checks
+    def _check_group(self, group: Any, word: str) -> None:
+        if not any(group is known for known in self._groups):
+            raise ProgramError(f"{program_line()}: {word} needs groups made by net.sites, not {shown(group)}")
 
-    # --------------------------------------------------------------------------------------------- checks and the plan
-    def note(self, *event: Any) -> None:
-        """Compare what the program says with what it said in the rehearsal.
-
-        Raises
-        ------
-        ProgramError
-            If they differ: a program must draw, multiply and average in the same order each time it runs.
-        """
-        self.script.follow(event)
-
-    def as_rows(self, x: Any, group: Group, word: str) -> Rows:
-        """Return a site vector of a group as (k, rows), contiguous.
-
-        Raises
-        ------
-        ProgramError
-            If it is not one.
-        """
+    def _site_vector(self, x: ArrayLike, word: str) -> tuple[NDArray[np.floating], Group]:
+        """Return a site vector of any group, and that group."""
         array = np.asarray(x)
-        if array.ndim not in (1, 2) or len(array) != group.rows or array.dtype.kind not in "fiub":
-            raise ProgramError(
-                f"{program_line()}: {word} must be a site vector of the group {group.name!r}, "
-                f"(sites,) or (sites, columns), not {self._what(array)}"
-            )
-        return np.ascontiguousarray(np.atleast_2d(array.T), self.dtype)
-
-    def check_finite(self, rows: Rows, word: str) -> None:
-        """Raise `NotFinite` if a vector is not, with the time and the line of the program."""
-        flat = rows.ravel()
-        if not np.isfinite(np.dot(flat, flat)):
-            with np.errstate(invalid="ignore"):
-                bad = ~np.isfinite(rows * rows)
-            site = int(np.argmax(bad.any(0))) if bad.any() else int(np.argmax(np.abs(rows).max(0)))
-            error = NotFinite(f"at {self.recorder.place}, {program_line()}: {word} is not finite any more")
-            error.site = site
-            raise error
-
-    def absorb(self, matrix: Matrix, left: Rows, right: Rows, strength: float) -> bool:
-        """Take a rank-one update into a matrix that is stored; say whether that was possible."""
-        return False
-
-    def absorb_matrix(self, matrix: Matrix, other: Matrix, strength: float) -> bool:
-        """Add a matrix that is stored to another; say whether that was possible."""
-        return False
-
-    def _what(self, array: NDArray[Any]) -> str:
-        if array.ndim == 0:
-            return f"{array.item()!r}" if array.dtype.kind in "fiubcUS" else f"a {type(array.item()).__name__}"
-        if array.dtype.kind not in "fiub":
-            return f"an array of type {array.dtype}"
-        owners = [repr(g.name) for g in self.groups if array.ndim < 3 and len(array) == g.rows]
-        return f"a vector of {' or '.join(owners)}" if owners else f"an array of shape {array.shape}"
-
-    def _site_vector(self, x: ArrayLike, word: str) -> NDArray[np.floating]:
-        array = np.asarray(x)
-        known = array.ndim in (1, 2) and any(len(array) == group.rows for group in self.groups)
-        if not known or array.dtype.kind not in "fiub":
-            raise ProgramError(f"{program_line()}: net.{word} takes a site vector, not {self._what(array)}")
-        return array
-
-    def _base(self, array: NDArray[Any]) -> int:
-        return next(group.size for group in self.groups if group.rows == len(array))
+        for group in self._groups:
+            if group.layout.holds(array):
+                return array, group
+        raise ProgramError(f"{program_line()}: net.{word} takes a site vector, not {self._stage.described(array)}")
 
     # -------------------------------------------------------------------------------------------- what worlds differ in
     @abstractmethod
-    def _group(self, ratio: float, name: str) -> Group:
-        """Return a new group of this world."""
+    def _needs_twins(self, plan: Plan) -> bool:
+        """Say whether site vectors carry a second copy of their rows, the perturbed twins, for the responses."""
+
+    @abstractmethod
+    def _draws(self, ratio: float) -> tuple[Draws, float]:
+        """Return the random vectors of a new group, and its real size over N."""
 
     @abstractmethod
     def _matrix(self, rows: Group, cols: Group, gain: float, symmetry: float) -> Matrix:
         """Return a new Gaussian matrix of this world."""
 
     @abstractmethod
-    def _tensor(self, group: Group, order: int) -> Any:
-        """Return a new tensor coupling of this world."""
+    def _tensor(self, group: Group, p: int) -> Tensor:
+        """Return a new tensor of this world."""
+
+    def _stream(self) -> np.random.SeedSequence:
+        """Return the next stream of random numbers."""
+        return self._seed.spawn(1)[0]

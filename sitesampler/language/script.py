@@ -1,78 +1,130 @@
-"""What is known of a program before it runs: the order of its words, its sources, and what it records.
+"""Scripts: what a program says, written down in its rehearsal and followed in every run.
 
-A rehearsal (``rehearsal.py``) fills a `Plan`; every run follows it and stops where the program departs from it.
+What a program says is an event, `Said`.  A `Plan` is all of them in order, with what follows: how many vectors are
+drawn, multiplied and kept, and what is recorded.  A `Script` compares the events of a run with those of the plan and
+stops the program where it departs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sitesampler.errors import ProgramError, program_line
+from sitesampler.records.contents import Contents
+
+#: Words that draw numbers for every site of a group.
+_DRAWS = ("normal", "uniform", "bernoulli", "choice", "source")
+_PRODUCTS = ("J @", "J.T @", "force")
+#: Said at the end of each step of a loop.
+STEP = "step"
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """What a program records under one name: its kind ("vector", "layers" or "number") and the groups it lives on.
-
-    One group for a vector, one per layer for layers, none for a number; the shape leaves out sites and layers.
-    """
-
-    kind: str
-    groups: tuple[int, ...] = ()
-    columns: int = 1
-    shape: tuple[int, ...] = ()
-
-
-@dataclass
-class Plan:
-    """What a rehearsal has shown of a program.
+class Said:
+    """One word that a program says.
 
     Attributes
     ----------
-    events : list of tuples
-        Every word that the program said, in order, without sizes of groups.
-    sources, tensors : int
-        How many different sources and tensor couplings there are.
-    fields : dict
-        How many of them act on each group, by its name.
-    ratios : list of floats
-        Sizes of its groups over N, in the order in which they were made.
-    draws : list of ints
-        Vectors drawn from each group.
-    products : list of ints
-        Vectors of each group that a matrix was multiplied with.
-    updates : list of ints
-        Vectors of each group that are kept in rank-one updates.
-    steps : int
-        Steps of all loops.
-    records : dict
-        What is recorded, by name.
-    times : dict
-        How many times each name is recorded.
-    loops : dict
-        Whether each name is recorded along "time" or "layer".
-    dimensions : dict
-        Lengths of the dimensions that have no coordinates.
+    word : str
+        Such as ``normal``, ``J @`` or ``record``.
+    groups : tuple of str
+        Names of the groups that it concerns; of a product the source first.
+    detail : tuple
+        What else has to be the same each time the program runs.
+    columns : int
+        Vectors that are drawn, multiplied or kept, of each of the groups; not compared.
     """
 
-    events: list[tuple[Any, ...]] = field(default_factory=list)
-    sources: int = 0
-    tensors: int = 0
-    fields: dict[str, int] = field(default_factory=dict)
-    ratios: list[float] = field(default_factory=list)
-    draws: list[int] = field(default_factory=list)
-    products: list[int] = field(default_factory=list)
-    updates: list[int] = field(default_factory=list)
-    steps: int = 0
-    records: dict[str, Recorded] = field(default_factory=dict)
-    times: dict[str, int] = field(default_factory=dict)
-    loops: dict[str, str] = field(default_factory=dict)
-    dimensions: dict[str, int] = field(default_factory=dict)
+    word: str
+    groups: tuple[str, ...] = ()
+    detail: tuple[Any, ...] = ()
+    columns: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return " ".join(str(part) for part in (self.word, *self.groups, *self.detail) if part is not None)
+
+
+@dataclass
+class Plan(Contents):
+    """What a rehearsal has shown of a program, with the contents of its result.
+
+    Attributes
+    ----------
+    events : list of Said
+        Every word that the program said, in order, without sizes of groups.
+    """
+
+    events: list[Said] = field(default_factory=list)
+
+    def said(self, *words: str) -> Iterable[Said]:
+        """Yield the events of these words."""
+        return (event for event in self.events if event.word in words)
+
+    @cached_property
+    def groups(self) -> list[str]:
+        """Names of the groups, in the order in which they were made."""
+        return [event.groups[0] for event in self.said("sites")]
+
+    @cached_property
+    def ratios(self) -> list[float]:
+        """Sizes of the groups over N."""
+        return [float(event.detail[0]) for event in self.said("sites")]
+
+    @cached_property
+    def draws(self) -> list[int]:
+        """Vectors drawn from each group."""
+        return self._columns((event.groups, event.columns) for event in self.said(*_DRAWS))
+
+    @cached_property
+    def products(self) -> list[int]:
+        """Vectors of each group that a matrix or a tensor was multiplied with."""
+        return self._columns((event.groups[:1], event.columns) for event in self.said(*_PRODUCTS))
+
+    @cached_property
+    def updates(self) -> list[int]:
+        """Vectors of each group that are kept in rank-one updates."""
+        return self._columns((event.groups, event.columns) for event in self.said("add"))
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps of all loops."""
+        return sum(1 for _ in self.said(STEP))
+
+    @cached_property
+    def named_sources(self) -> list[tuple[str, str | None]]:
+        """Group and name of each different source."""
+        return list(dict.fromkeys((event.groups[0], event.detail[1]) for event in self.said("source")))
+
+    @property
+    def sources(self) -> int:
+        """How many different sources there are."""
+        return len(self.named_sources)
+
+    @cached_property
+    def tensors(self) -> int:
+        """How many tensor couplings there are."""
+        return sum(1 for _ in self.said("tensor_coupling"))
+
+    @cached_property
+    def fields(self) -> dict[str, int]:
+        """How many sources and tensor couplings act on each group, by its name."""
+        acting = [group for group, _ in self.named_sources]
+        acting += [event.groups[0] for event in self.said("tensor_coupling")]
+        return {group: acting.count(group) for group in acting}
+
+    def _columns(self, counted: Iterable[tuple[tuple[str, ...], int]]) -> list[int]:
+        total = dict.fromkeys(self.groups, 0)
+        for groups, columns in counted:
+            for group in groups:
+                total[group] += columns
+        return list(total.values())
 
 
 class Script:
-    """The words of one run of a program, written down in the rehearsal and compared with it afterwards.
+    """The words of one run of a program, compared with those of its rehearsal.
 
     Parameters
     ----------
@@ -85,7 +137,7 @@ class Script:
         self.plan, self.rehearsing = plan, rehearsing
         self._next = 0
 
-    def follow(self, event: tuple[Any, ...]) -> None:
+    def follow(self, event: Said) -> None:
         """Write down the event, or compare it with the next one of the rehearsal.
 
         Raises
@@ -96,22 +148,18 @@ class Script:
         if self.rehearsing:
             self.plan.events.append(event)
             return
-        expected = self.plan.events[self._next] if self._next < len(self.plan.events) else ("end",)
+        expected = self.plan.events[self._next] if self._next < len(self.plan.events) else Said("end")
         self._next += 1
         if event != expected:
             raise ProgramError(
-                f"{program_line()}: the program comes to {_words(event)}, where another run of it came to "
-                f"{_words(expected)}; it must draw, multiply, average and record in the same order each time it runs"
+                f"{program_line()}: the program comes to {event}, where another run of it came to {expected}; it must "
+                "draw, multiply, average and record in the same order each time it runs"
             )
 
     def finish(self) -> None:
         """Check that the program said all that it said in its rehearsal."""
         if not self.rehearsing and self._next < len(self.plan.events):
             raise ProgramError(
-                f"the program ends where another run of it came to {_words(self.plan.events[self._next])}; it must "
+                f"the program ends where another run of it came to {self.plan.events[self._next]}; it must "
                 "draw, multiply, average and record in the same order each time it runs"
             )
-
-
-def _words(event: tuple[Any, ...]) -> str:
-    return " ".join(str(part) for part in event if part is not None)

@@ -1,10 +1,10 @@
 """Estimates: what one iteration knows of the order parameters, free of any basis, and how it becomes fields again.
 
-A sweep runs with the order parameters of the iteration before and measures new ones.  Both are held here as what DMFT
+An iteration runs with the order parameters of the one before and measures new ones.  Both are held here as what DMFT
 writes down: the overlaps ``<x_k x_l>`` of the vectors that the matrices were multiplied with, and the memory kernels
 R_kl, the response of x_k to the field made of x_l.  Their averages over chunks, iterations and replicas mean what they
 say.  `factorised` turns them into the coefficients that a chunk needs: a rank-revealing factor of the overlaps, and the
-memory in that basis.  Who measures them is in ``frozen.py``, who iterates in ``sweeps.py``.
+memory in that basis.
 """
 
 from __future__ import annotations

@@ -2,49 +2,66 @@
 
 `GaussianMatrix` is the cavity form of a random matrix, written once: the orthonormal vectors that it was multiplied
 with, the fresh normal vector that each became, and the memory that makes ``J.T`` the transpose of ``J``.  With matched
-draws it is the limit N -> infinity; with plain ones it is the exact law of a finite matrix that nobody stores.  What a
-program holds is a `Coupling` (``coupling.py``); real matrices are in ``finite.py``, tensors in ``tensor.py``.
+draws it is the limit N -> infinity; with plain ones it is the exact law of a finite matrix that nobody stores.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sitesampler.errors import ProgramError, program_line
 from sitesampler.physics.order import Fields, OrderParameters
 from sitesampler.physics.spectrum import LowRank, Outliers, rectangular_outliers, square_outliers
+from sitesampler.vectors import arrays
+from sitesampler.vectors.arrays import Averages, Rows
 from sitesampler.vectors.draws import Draws
-from sitesampler.vectors.table import Rows
 
 
-class Matrix(Protocol):
+class Matrix(ABC):
     """What a coupling needs of its matrix: both products, on (k, size) rows."""
 
-    def times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+    @abstractmethod
+    def times(self, vectors: Rows, rounding: Averages) -> Rows:
         """Return the product of the matrix with each row."""
 
-    def transposed_times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+    @abstractmethod
+    def transposed_times(self, vectors: Rows, rounding: Averages) -> Rows:
         """Return the product of the transposed matrix with each row."""
 
+    @abstractmethod
     def scale(self, factor: float) -> None:
         """Multiply the matrix by a number."""
 
+    @abstractmethod
     def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
         """Return the outlier eigenvalues of the (square) matrix with its updates, and overlaps with vectors."""
 
+    @abstractmethod
     def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
         """Return the outlier singular values of the matrix with its updates, and overlaps with vectors."""
 
+    def absorb(self, left: Rows, right: Rows, strength: float) -> bool:
+        """Take in the updates strength/N left right^T; say whether the matrix can, for only a stored one does."""
+        return False
+
+    def absorb_matrix(self, other: Any, strength: float) -> bool:
+        """Take in another matrix of the same kind, times a number; say whether the matrix can."""
+        return False
+
+
+def _refuse_singular_values() -> NoReturn:
+    raise ProgramError(f"{program_line()}: the singular values of a coupling with a symmetry are not known")
+
 
 def _fields_between(source: Draws, target: Draws) -> Fields:
-    return Fields(source.history(), target.history())
+    return Fields(source.table(), target.table())
 
 
-class GaussianMatrix:
+class GaussianMatrix(Matrix):
     r"""A Gaussian random matrix, known only by what it was multiplied with.
 
     With a basis q_i of the vectors multiplied by J, a fresh standard normal z_i for each, and p_j, w_j the same for
@@ -91,14 +108,14 @@ class GaussianMatrix:
         self.order = order
         self.forward, self.backward = _fields_between(cols, rows), _fields_between(rows, cols)
 
-    def times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+    def times(self, vectors: Rows, rounding: Averages) -> Rows:
         """Return J x for each row x, (k, rows)."""
         sides, symmetry = (self.cols, self.rows), self.symmetry
         return self._fields(self.forward, self.backward, sides, self.ratios, symmetry, vectors, rounding)
 
-    def transposed_times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+    def transposed_times(self, vectors: Rows, rounding: Averages) -> Rows:
         """Return J.T y for each row y, (k, columns)."""
-        out = np.zeros((len(vectors), self.cols.size), vectors.dtype)
+        out = arrays.zeros(len(vectors), self.cols.size, vectors.dtype)
         if self.symmetry:
             out += self.symmetry * self.times(vectors, rounding)
         if self.cross:
@@ -120,10 +137,7 @@ class GaussianMatrix:
             Vectors to take the places of the bases and images of both directions.
         """
         a, b = self.ratios
-        forward, backward = self.forward, self.backward
-        if sides is None:
-            sides = [forward.basis.rows, forward.images.rows, backward.basis.rows, backward.images.rows]
-        q, z, p, w = sides
+        q, z, p, w = [arrays.on_host(rows) for rows in self._sides()] if sides is None else sides
         parts = [LowRank(z, q, np.full(len(q), self.gain * np.sqrt(b)))]
         if self.symmetry:
             parts.append(LowRank(q, z, np.full(len(q), self.symmetry * self.gain * np.sqrt(b))))
@@ -131,17 +145,19 @@ class GaussianMatrix:
             parts.append(LowRank(p, w, np.full(len(p), self.cross * self.gain * b / np.sqrt(a))))
         return parts
 
+    def _sides(self) -> list[Rows]:
+        """Return bases and images of both directions."""
+        return [rows for fields in (self.forward, self.backward) for rows in (fields.basis.rows, fields.images.rows)]
+
     def eigenvalues(self, updates: list[LowRank], vectors: Rows) -> Outliers:
         """Return the outlier eigenvalues, given the products so far; see `square_outliers`."""
-        forward, backward = self.forward, self.backward
-        if 0 < abs(self.symmetry) < 1 and len(backward.basis):
+        if 0 < abs(self.symmetry) < 1 and len(self.backward.basis):
             raise ProgramError(
                 f"{program_line()}: the outliers of a partially symmetric coupling that was multiplied both ways are "
                 "not known; use symmetry 0, 1 or -1, or products with J alone"
             )
         given = [vectors, *(side for part in updates for side in (part.left, part.right))]
-        bases = [(forward, "basis"), (forward, "images"), (backward, "basis"), (backward, "images")]
-        q, z, p, w, vectors, *sides = self.order.representatives(bases, given)
+        q, z, p, w, vectors, *sides = self.order.representatives([*self._sides(), *given])
         parts = self.known_parts((q, z, p, w))
         pairs = zip(sides[::2], sides[1::2], updates, strict=True)
         parts += [LowRank(left, right, part.weights) for left, right, part in pairs]
@@ -150,13 +166,10 @@ class GaussianMatrix:
     def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
         """Return the outlier singular values, given the products so far; see `rectangular_outliers`."""
         if self.symmetry:
-            raise ProgramError(f"{program_line()}: the singular values of a coupling with a symmetry are not known")
-        a, b = self.ratios
-        forward, backward, represent = self.forward, self.backward, self.order.representatives
-        z, p, left, *lefts = represent([(forward, "images"), (backward, "basis")], [left, *(x.left for x in updates)])
-        q, w, right, *rights = represent(
-            [(forward, "basis"), (backward, "images")], [right, *(x.right for x in updates)]
-        )
+            _refuse_singular_values()
+        (a, b), (q, z, p, w), represent = self.ratios, self._sides(), self.order.representatives
+        z, p, left, *lefts = represent([z, p, left, *(x.left for x in updates)])
+        q, w, right, *rights = represent([q, w, right, *(x.right for x in updates)])
         parts = self.known_parts((q, z, p, w))
         parts += [LowRank(x, y, part.weights) for x, y, part in zip(lefts, rights, updates, strict=True)]
         parts = [LowRank(part.left, part.right, np.sqrt(a / b) * part.weights) for part in parts]
@@ -170,11 +183,11 @@ class GaussianMatrix:
         ratios: tuple[float, float],
         symmetry: float,
         vectors: Rows,
-        rounding: NDArray[np.float64],
+        rounding: Averages,
     ) -> Rows:
         """Products in the direction ``own``, from the group of relative size ratios[1] to that of ratios[0]."""
         (source, target), (a, b) = sides, ratios
-        out = np.zeros((len(vectors), target.size), vectors.dtype)
+        out = arrays.zeros(len(vectors), target.size, vectors.dtype)
         if self.gain == 0:
             return out
         # Memory first: the images that this very product adds are independent of the vectors that made them.
@@ -193,7 +206,7 @@ class GaussianMatrix:
         return out
 
 
-class SymmetrisedMatrix:
+class SymmetrisedMatrix(Matrix):
     """J = a X + b X.T with X independent: the exact law of a finite, partially symmetric matrix.
 
     a, b = (sqrt(1 + s) +- sqrt(1 - s)) / 2 give entries of the variance of X and the correlation s of J_ij and J_ji.
@@ -204,16 +217,16 @@ class SymmetrisedMatrix:
         self.straight = (np.sqrt(1 + symmetry) + np.sqrt(1 - symmetry)) / 2
         self.transposed = (np.sqrt(1 + symmetry) - np.sqrt(1 - symmetry)) / 2
 
-    def _mixed(self, straight: float, transposed: float, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+    def _mixed(self, straight: float, transposed: float, vectors: Rows, rounding: Averages) -> Rows:
         out = straight * self.independent.times(vectors, rounding)
         out += transposed * self.independent.transposed_times(vectors, rounding)
         return out.astype(vectors.dtype, copy=False)
 
-    def times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+    def times(self, vectors: Rows, rounding: Averages) -> Rows:
         """Return J x for each row x."""
         return self._mixed(self.straight, self.transposed, vectors, rounding)
 
-    def transposed_times(self, vectors: Rows, rounding: NDArray[np.float64]) -> Rows:
+    def transposed_times(self, vectors: Rows, rounding: Averages) -> Rows:
         """Return J.T y for each row y."""
         return self._mixed(self.transposed, self.straight, vectors, rounding)
 
@@ -227,10 +240,10 @@ class SymmetrisedMatrix:
         for part in self.independent.known_parts():
             parts.append(LowRank(part.left, part.right, self.straight * part.weights))
             parts.append(LowRank(part.right, part.left, self.transposed * part.weights))
-        known = self.independent.forward.basis.rows
+        known = arrays.on_host(self.independent.forward.basis.rows)
         gain = self.independent.gain * np.sqrt(self.independent.ratios[0])
         return square_outliers(known, [*parts, *updates], gain, self.symmetry, vectors)
 
     def singular_values(self, updates: list[LowRank], left: Rows, right: Rows) -> Outliers:
         """Refuse: the singular values of a matrix with a symmetry are not known."""
-        raise ProgramError(f"{program_line()}: the singular values of a coupling with a symmetry are not known")
+        _refuse_singular_values()

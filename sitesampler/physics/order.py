@@ -1,24 +1,26 @@
-"""Order parameters: every number that one site learns about all the others.
+"""Order parameters: every number that one site learns about all the others, as the answer to a question.
 
-Overlaps with a basis, Stein averages with the fresh normals, means and overlaps of site vectors: an ensemble takes all
-of them from one object, and nothing else couples its samples.  `LiveOrderParameters` estimates them from the
-population at the moment they are needed: a march.  The objects of ``frozen.py`` answer the same questions from what an
-earlier iteration has found, which makes samples independent: a sweep.
+Overlaps with a basis, Stein averages with the fresh normals, means and overlaps of site vectors: an ensemble asks one
+object for all of them, and nothing else couples its samples.  A question knows what the population itself would answer.
+A kind of order parameters is one method, `OrderParameters.answer`: `LiveOrderParameters` let the population answer at
+the moment it is asked, which is a march.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from sitesampler.vectors.table import History, Rows, mean_squares
-
-Averages = NDArray[np.float64]
+from sitesampler.vectors import arrays
+from sitesampler.vectors.arrays import Averages, Rows
+from sitesampler.vectors.gram_schmidt import expanded
+from sitesampler.vectors.table import Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,152 +29,147 @@ class Fields:
 
     Attributes
     ----------
-    basis : History
+    basis : Table
         Orthonormal vectors q_i on the source's side.
-    images : History
+    images : Table
         The fresh normal z_i that each became, on the target's side.
     """
 
-    basis: History
-    images: History
+    basis: Table
+    images: Table
 
 
-class OrderParameters(Protocol):
-    """The questions that the single-site world asks; each answer is an average over the population."""
+# ----------------------------------------------------------------------------------------------------------- questions
+class Question(ABC):
+    """What a run asks its order parameters."""
 
-    def expand(self, fields: Fields, vectors: Rows, rounding: Averages) -> tuple[Averages, Rows]:
-        """Expand vectors that a matrix is multiplied with in its basis, and extend the basis where they leave it."""
-
-    def stein(self, source: Fields, vectors: Rows, by: Fields) -> Averages:
-        """Return ``<z_i x>`` of the normals behind ``source`` with vectors that go into the fields ``by`` next."""
-
-    def response(self, images: History, vectors: Rows, factor: Averages) -> Averages:
-        """Return the responses ``<x z> L^{-1}`` to fields L z, (count, k)."""
-
-    def overlaps(self, history: History, vectors: Rows) -> Averages:
-        """Return the overlaps of kept site vectors with new ones, (count, k)."""
-
-    def average(self, left: Rows, right: Rows) -> Averages:
-        """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
-
-    def mean(self, vectors: NDArray[np.floating]) -> Averages:
-        """Return the average over sites, the first axis."""
-
-    def keeps(self, rest: float, size: float, tolerance: float) -> bool:
-        """Say whether a remainder, of a vector of this squared norm, is worth a direction of its own."""
-
-    def representatives(self, bases: Sequence[tuple[Fields, str]], others: Sequence[Rows]) -> list[Rows]:
-        """Return vectors with the mutual overlaps of bases or images of fields, and of others: one table for each."""
+    @abstractmethod
+    def measured(self) -> Any:
+        """Return what the population itself answers."""
 
 
-class PopulationAverages:
-    """The averages that a population has itself; live order parameters are these, frozen ones measure them."""
+@dataclass(frozen=True, eq=False)
+class Expansion(Question):
+    """The coefficients of vectors in the basis of what a matrix was multiplied with, and what they add to it."""
 
-    def response(self, images: History, vectors: Rows, factor: Averages) -> Averages:
-        """Return the responses to fields L z, by Stein: ``<x z> L^{-1}``, (count, k)."""
-        return solve_triangular(factor, images.project(vectors), lower=True, trans=1)
+    fields: Fields
+    vectors: Rows
+    rounding: Averages
+    tolerance: float
 
-    def overlaps(self, history: History, vectors: Rows) -> Averages:
-        """Return the overlaps of kept site vectors with new ones, (count, k)."""
-        return history.project(vectors)
-
-    def average(self, left: Rows, right: Rows) -> Averages:
-        """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
-        return (left @ right.T).astype(np.float64) / left.shape[1]
-
-    def mean(self, vectors: NDArray[np.floating]) -> Averages:
-        """Return the average over sites, the first axis."""
-        return vectors.mean(0, dtype=np.float64)
+    def measured(self) -> tuple[Averages, Rows]:
+        """Return coefficients, (rank + new, k), and new basis vectors, (new, size)."""
+        return expanded(self.fields.basis, self.vectors, self.rounding, self.tolerance)
 
 
-class LiveOrderParameters(PopulationAverages):
-    """Order parameters estimated from the population as it runs.
+@dataclass(frozen=True, eq=False)
+class Memory(Question):
+    """The averages ``<z_i x>`` of the normals behind ``source`` with vectors that go into the fields ``by`` next."""
+
+    source: Fields
+    vectors: Rows
+    by: Fields
+
+    def measured(self) -> Averages:
+        """Return the averages, (rank, k): responses, by Stein's lemma."""
+        return self.source.images.project(self.vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class Average(Question):
+    """Any other average over the population, or a number that follows from one."""
+
+    measure: Callable[[], Averages]
+
+    def measured(self) -> Averages:
+        """Return the average."""
+        return self.measure()
+
+
+@dataclass(frozen=True, eq=False)
+class Response(Average):
+    """The responses to the fields of a tensor coupling: an average that vanishes where couplings do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Worth(Question):
+    """Whether a squared remainder, of a vector of this squared norm, is worth a direction of its own."""
+
+    rest: float
+    size: float
+    tolerance: float
+
+    def measured(self) -> bool:
+        """Return whether it exceeds the tolerance."""
+        return self.rest > self.tolerance**2 * self.size
+
+
+@dataclass(frozen=True, eq=False)
+class Representatives(Question):
+    """Vectors with the mutual overlaps of these tables, for the outliers of a matrix."""
+
+    tables: Sequence[Rows]
+
+    def measured(self) -> list[Rows]:
+        """Return the vectors themselves."""
+        return [arrays.on_host(table) for table in self.tables]
+
+
+# ----------------------------------------------------------------------------------------------------- who answers them
+class OrderParameters(ABC):
+    """The questions of the single-site world; each answer is an average over the population.
 
     Parameters
     ----------
     tolerance : float
         A vector extends the basis of what a matrix was multiplied with when the norm of its remainder exceeds this
-        part of its own norm.
-    dtype : numpy.dtype
-        Precision of the site vectors; rounding bounds the tolerance from below.
+        part of its own norm; rounding bounds it from below.
     """
 
-    def __init__(self, tolerance: float, dtype: np.dtype) -> None:
-        epsilon = float(np.finfo(dtype).eps)
-        self.tolerance = max(tolerance, 16 * epsilon)
-        # Below this the difference of two squared norms says nothing about the norm of the remainder.
-        self._resolution = 1e3 * epsilon
+    def __init__(self, tolerance: float) -> None:
+        self.tolerance = tolerance
+
+    @abstractmethod
+    def answer(self, question: Question) -> Any:
+        """Return the answer to a question: all of them pass through here, in the order of the program."""
 
     def expand(self, fields: Fields, vectors: Rows, rounding: Averages) -> tuple[Averages, Rows]:
-        """Expand vectors in a basis that is orthonormal over the population, and extend it where they leave its span.
-
-        Gram-Schmidt, repeated once.  By Pythagoras the norm of the remainder follows from the overlaps, so that the
-        remainder itself is computed only for vectors that may leave the span.
-
-        Parameters
-        ----------
-        fields : Fields
-            Those with the basis, of rank r; not changed.
-        vectors : (k, size) array
-        rounding : (k,) array
-            Squared norm below which a remainder is rounding, whatever the tolerance.
-
-        Returns
-        -------
-        coefficients : (r + new, k) array
-            Overlaps ``<q_i x>`` with the basis and the new vectors.
-        new : (new, size) array
-            Orthonormal vectors to be appended to the basis.
-        """
-        basis = fields.basis
-        rank = len(basis)
-        coefficients = basis.project(vectors)
-        squares = mean_squares(vectors)
-        smallest = np.maximum(self.tolerance**2 * squares, rounding)
-        left = squares - np.sum(coefficients * coefficients, 0)
-        outside = np.flatnonzero((left + self._resolution * squares > smallest) & (squares > 0))
-        rest = np.ascontiguousarray(vectors[outside])
-        basis.combine(-coefficients[:, outside], rest)
-        leaving = mean_squares(rest) > smallest[outside]
-        outside, rest = outside[leaving], rest[leaving]
-        if len(outside) == 0:
-            return coefficients, np.empty((0, basis.size), vectors.dtype)
-        added = np.zeros((len(outside), len(vectors)))
-        # Always twice: one projection would multiply what the basis lacks in orthogonality by |x| over the remainder,
-        # for each new vector again, until fields come out with the wrong variance.
-        again = basis.project(rest)
-        basis.combine(-again, rest)
-        coefficients[:, outside] += again
-        new: list[Rows] = []
-        for row, column in zip(rest, outside, strict=True):
-            norm = np.sqrt(float(np.dot(row, row)) / basis.size)
-            while True:
-                before = norm
-                for i, earlier in enumerate(new):
-                    overlap = float(np.dot(earlier, row)) / basis.size
-                    row -= row.dtype.type(overlap) * earlier
-                    added[i, column] += overlap
-                norm = np.sqrt(float(np.dot(row, row)) / basis.size)
-                if norm > 0.5 * before or norm**2 <= smallest[column]:
-                    break
-                # The columns of one call may be nearly parallel: in what is left, rounding along the basis shows too.
-                again = basis.project(row[None])
-                basis.combine(-again, row[None])
-                coefficients[:, column] += again[:, 0]
-            if norm**2 > smallest[column]:
-                added[len(new), column] = norm
-                new.append(row / row.dtype.type(norm))
-        stacked = np.stack(new) if new else np.empty((0, basis.size), vectors.dtype)
-        return np.concatenate([coefficients, added[: len(new)]]) if rank + len(new) else coefficients, stacked
+        """Expand vectors that a matrix is multiplied with in its basis, and extend the basis where they leave it."""
+        coefficients, new = self.answer(Expansion(fields, vectors, rounding, self.tolerance))
+        return coefficients, new
 
     def stein(self, source: Fields, vectors: Rows, by: Fields) -> Averages:
-        """Return the averages ``<z_i x>`` with the fresh normals behind a matrix, (rank, k): responses, by Stein."""
-        return source.images.project(vectors)
+        """Return ``<z_i x>`` of the normals behind ``source`` with vectors that go into the fields ``by`` next."""
+        return self.answer(Memory(source, vectors, by))
+
+    def response(self, images: Table, vectors: Rows, factor: Averages) -> Averages:
+        """Return the responses to fields L z, by Stein: ``<x z> L^{-1}``, (count, k)."""
+        return self.answer(Response(lambda: solve_triangular(factor, images.project(vectors), lower=True, trans=1)))
+
+    def overlaps(self, table: Table, vectors: Rows) -> Averages:
+        """Return the overlaps of kept site vectors with new ones, (count, k)."""
+        return self.answer(Average(lambda: table.project(vectors)))
+
+    def average(self, left: Rows, right: Rows) -> Averages:
+        """Return the averages over sites of the products of all pairs of rows, (k, l) from (k, size) and (l, size)."""
+        return self.answer(Average(lambda: arrays.overlaps(left, right)))
+
+    def mean(self, vectors: NDArray[np.floating]) -> Averages:
+        """Return the average over sites, the first axis."""
+        return self.answer(Average(lambda: arrays.means(vectors)))
 
     def keeps(self, rest: float, size: float, tolerance: float) -> bool:
-        """Say whether a squared remainder exceeds the tolerance."""
-        return rest > tolerance**2 * size
+        """Say whether a remainder, of a vector of this squared norm, is worth a direction of its own."""
+        return bool(self.answer(Worth(rest, size, tolerance)))
 
-    def representatives(self, bases: Sequence[tuple[Fields, str]], others: Sequence[Rows]) -> list[Rows]:
-        """Return the vectors themselves."""
-        return [*(getattr(fields, side).rows for fields, side in bases), *others]
+    def representatives(self, tables: Sequence[Rows]) -> list[Rows]:
+        """Return vectors with the mutual overlaps of the given ones: one table for each."""
+        return self.answer(Representatives(tables))
+
+
+class LiveOrderParameters(OrderParameters):
+    """Order parameters estimated from the population as it runs."""
+
+    def answer(self, question: Question) -> Any:
+        """Return what the population says."""
+        return question.measured()

@@ -3,8 +3,7 @@ r"""Spectra of random matrices: bulk edges, and the outliers beyond them.
 What a program has multiplied a Gaussian matrix with, and added to it, is a matrix of low rank; the rest of the matrix
 is fresh, between the complements of what was multiplied.  So, after conditioning, every spike is an exogenous one, and
 one routine for square matrices and one for rectangular ones give the outliers after any mixture of products and
-updates: eqs. (92), (107) and (111) of the tutorial are special cases (they stand in ``theory/``, as references).
-Nothing here knows networks or couplings.
+updates: eqs. (92), (107) and (111) of the tutorial are special cases.
 """
 
 from __future__ import annotations
@@ -40,6 +39,8 @@ class Outliers:
 
     values: Array
     overlaps: Array
+    #: What a record of the values is labelled with.
+    dims = ("outlier",)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         """Return the values, so that NumPy takes the object for them."""

@@ -2,36 +2,52 @@
 
 A random tensor is not linear in what it is contracted with, so its fields live in the space of times: the covariance
 of the force is the Gram matrix of tensor powers, which is factored as the run goes on, dropping times that add nothing
-new.  The real tensor of a finite network is in ``finite.py``.
+new.
 """
 
 from __future__ import annotations
 
-import weakref
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from sitesampler.errors import ProgramError, program_line
-from sitesampler.records.responses import SteinProbe
-from sitesampler.records.variable import FORCE
-from sitesampler.vectors.table import Rows
-
-if TYPE_CHECKING:
-    from sitesampler.language.groups import Group
-from sitesampler.language.network import Network
+from sitesampler.physics.order import OrderParameters
+from sitesampler.vectors import arrays
+from sitesampler.vectors.arrays import Averages, Rows
+from sitesampler.vectors.draws import Draws
+from sitesampler.vectors.table import Table
 
 #: Remainders below this, relative to the vector, are lost to rounding in the incremental Cholesky factor.
 _SMALLEST_TOLERANCE = 1e-4
 _ROUNDING = 1e-14
 
 
-class TensorCoupling:
-    r"""The p-spin coupling of N = infinity, as a site program holds it.
+class Tensor(ABC):
+    """What a tensor coupling needs of its tensor.
 
-    The force ``K.force(s)`` is -dH/ds of eq. (1), whose single-site form is, eqs. (5)-(7) of the tutorial,
+    Attributes
+    ----------
+    images : Table or None
+        The normals behind the forces so far, by which responses are found; None where perturbed twins show them.
+    """
+
+    images: Table | None = None
+
+    @abstractmethod
+    def force(self, state: Rows) -> Rows:
+        """Return the force on sites and twins, (1, rows), from their state."""
+
+    @property
+    def factor(self) -> Averages:
+        """Lower triangular factor L of the covariance of the force at the times that have images, (kept, kept)."""
+        return np.zeros((0, 0))
+
+
+class GaussianTensor(Tensor):
+    r"""A fully connected random tensor, known only by its forces so far.
+
+    The force is -dH/ds of eq. (1), whose single-site form is, eqs. (5)-(7) of the tutorial,
 
     .. math::
         F(t) = \xi(t) + p(p-1) \sum_{t'} R(t, t') C(t, t')^{p-2} s(t'),
@@ -41,65 +57,53 @@ class TensorCoupling:
 
     Parameters
     ----------
-    net : Network
-        The world it lives in.
-    group : Group
-        The spins.
-    order : int
-        Number p of spins that interact, at least 2.
+    draws : Draws
+        Random vectors of the spins.
+    p : int
+        Number of spins that interact, at least 2.
+    order : OrderParameters
+        Where the averages come from.
     tolerance : float
         A time is dropped from the factor when its tensor power leaves the span of earlier ones by less.
     """
 
-    def __init__(self, net: Network, group: Group, order: int, tolerance: float) -> None:
-        self.net, self.group, self.order = net, group, order
+    def __init__(self, draws: Draws, p: int, order: OrderParameters, tolerance: float) -> None:
+        self.draws, self.p, self.order = draws, p, order
         self.tolerance = max(tolerance, _SMALLEST_TOLERANCE)
-        self.states = group.history()
-        self.images = group.draws.history()
-        self.none = group.draws.history()  # no vector of the group is known to the tensor beforehand
-        self.kept: list[int] = []
+        self.states = draws.layout.table_with_twins()
+        self.images: Table = draws.table()
+        self._none = draws.table()  # no vector of the group is known to the tensor beforehand
+        self._kept: list[int] = []
         self._factor = np.zeros((0, 0))
-        self._probe: SteinProbe | None = None
 
     @property
-    def factor(self) -> NDArray[np.float64]:
+    def factor(self) -> Averages:
         """Lower triangular factor L of the covariance of the force at the kept times, (kept, kept)."""
-        kept = len(self.kept)
+        kept = len(self._kept)
         return self._factor[:kept, :kept]
 
-    def force(self, s: Any) -> NDArray[np.floating]:
-        """Return -dH/ds on the spins, (sites,).
-
-        A step may take several forces, as the schemes of Heun and of Runge and Kutta do.  The response R_s(t, t') is
-        then that to a field which is the same in all forces of the step at t': the sum of the responses to each.
-
-        Raises
-        ------
-        ProgramError
-            If ``s`` is not a site vector of the coupling's group, or has inner columns.
-        """
-        self.net.note("force", self.group.name)
-        everything = spins(self.net, self.group, s)
-        p, state = self.order, everything[:, : self.group.size]
-        self.states.append(everything)
-        overlaps = self.net.order.overlaps(self.states, everything)[:, 0]
+    def force(self, state: Rows) -> Rows:
+        """Return the force on sites and twins, (1, rows)."""
+        p, layout = self.p, self.draws.layout
+        self.states.append(state)
+        overlaps = self.order.overlaps(self.states, state)[:, 0]
         covariance = p * overlaps ** (p - 1)
         memory = np.zeros(len(overlaps))
-        if self.kept:
-            response = self.net.order.response(self.images, state, self.factor)[:, 0]
-            memory[self.kept] = p * (p - 1) * response * overlaps[self.kept] ** (p - 2)
-        field = np.zeros((1, self.group.size), everything.dtype)
+        if self._kept:
+            response = self.order.response(self.images, state[:, : layout.size], self.factor)[:, 0]
+            memory[self._kept] = p * (p - 1) * response * overlaps[self._kept] ** (p - 2)
+        field = arrays.zeros(1, layout.size, layout.dtype)
         self.images.combine(self._extend(covariance)[:, None], field)
-        out = self.group.repeated(field)
+        out = layout.repeated(field)
         self.states.combine(memory[:, None], out)
-        return out[0]
+        return out
 
-    def _extend(self, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _extend(self, covariance: Averages) -> Averages:
         """Return the row of the factor that belongs to the newest time; draw a fresh normal if it needs one."""
-        kept = len(self.kept)
-        row = solve_triangular(self.factor, covariance[self.kept], lower=True) if kept else np.zeros(0)
+        kept = len(self._kept)
+        row = solve_triangular(self.factor, covariance[self._kept], lower=True) if kept else np.zeros(0)
         rest = covariance[-1] - row @ row
-        if not self.net.order.keeps(rest, covariance[-1], self.tolerance):
+        if not self.order.keeps(rest, covariance[-1], self.tolerance):
             return row
         # A time that an earlier iteration kept may by now be in the span of the others, up to rounding.
         rest = max(rest, _ROUNDING * covariance[-1])
@@ -108,20 +112,6 @@ class TensorCoupling:
             larger[:kept, :kept] = self.factor
             self._factor = larger
         self._factor[kept, :kept], self._factor[kept, kept] = row, np.sqrt(rest)
-        self.kept.append(len(covariance) - 1)
-        if self._probe is None:
-            probe = SteinProbe(self, self.net.label(self.group, FORCE), self.net.step)
-            self.net.recorder.add_probe(self.group.name, probe)
-            self._probe = weakref.proxy(probe)  # it knows this coupling, and the recorder keeps it
-        self._probe.append(self.net.time, self.net.index)
-        self.group.draws.images(1, into=self.images, off=self.none)
+        self._kept.append(len(covariance) - 1)
+        self.draws.images(1, into=self.images, off=self._none)
         return np.append(row, np.sqrt(rest))
-
-
-def spins(net: Network, group: Group, s: Any) -> Rows:
-    """Return the argument of a force as one row, checked."""
-    rows = net.as_rows(s, group, "the argument of force")
-    if len(rows) != 1 or np.ndim(s) != 1:
-        raise ProgramError(f"{program_line()}: a tensor coupling acts on one vector of spins, without inner columns")
-    net.check_finite(rows, "the argument of force")
-    return rows

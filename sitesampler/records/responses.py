@@ -1,23 +1,20 @@
 """Response estimators that a record is read with: perturbed twins, and Stein's lemma for tensor couplings.
 
-Both are averages of a site vector (or of its difference to its twin) with the normal vectors that drove it.  Which
-vectors are recorded, and when, is the business of ``records.py``.
+Both are averages of a site vector (or of its difference to its twin) with the normal vectors that drove it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from sitesampler.errors import ProgramError, program_line
-from sitesampler.vectors.table import History, Rows
-
-if TYPE_CHECKING:
-    from sitesampler.physics.tensor import TensorCoupling
+from sitesampler.vectors.arrays import Averages, Rows
+from sitesampler.vectors.table import Table
 
 
 class Probe(ABC):
@@ -47,11 +44,11 @@ class Probe(ABC):
         self.times.append(time)
 
     @abstractmethod
-    def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
+    def correlate(self, sites: Rows, differences: Rows | None) -> Averages:
         """Return averages with the normals so far, (times, field columns, k), for a vector and its difference."""
 
     @abstractmethod
-    def finish(self, averages: NDArray[np.float64]) -> NDArray[np.float64]:
+    def finish(self, averages: Averages) -> Averages:
         """Turn the averages of one record into derivatives."""
 
     def chosen(self, every: int) -> NDArray[np.intp]:
@@ -62,7 +59,7 @@ class Probe(ABC):
 class SourceProbe(Probe):
     """The perturbations of ``net.source``: R(t, t') = <delta h(t) w(t')>."""
 
-    def __init__(self, normals: History, label: str, dt: float | None, columns: int | None) -> None:
+    def __init__(self, normals: Table, label: str, dt: float | None, columns: int | None) -> None:
         super().__init__(label, dt, columns)
         self.normals = normals
 
@@ -71,23 +68,33 @@ class SourceProbe(Probe):
         self._note(time)
         self.normals.append(field)
 
-    def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
+    def correlate(self, sites: Rows, differences: Rows | None) -> Averages:
         """Return averages of the difference to the twin with the perturbations so far."""
         assert differences is not None
         averages = self.normals.project(differences)
         return averages.reshape(len(self.times), self.columns or 1, len(sites))
 
-    def finish(self, averages: NDArray[np.float64]) -> NDArray[np.float64]:
+    def finish(self, averages: Averages) -> Averages:
         """Return the averages: perturbations of matched, unit variance need no further factor."""
         return averages
 
 
 class SteinProbe(Probe):
-    """The normals behind a tensor's force, xi = L z: R = <s z> L^{-1}."""
+    """The normals behind a tensor's force, xi = L z: R = <s z> L^{-1}.
 
-    def __init__(self, tensor: TensorCoupling, label: str, dt: float | None) -> None:
+    Parameters
+    ----------
+    images : Table
+        The normals z, one for each time that the factor has.
+    factor : callable
+        Returns the lower triangular factor L at those times, (kept, kept), as far as it is known by then.
+    label, dt
+        See `Probe`.
+    """
+
+    def __init__(self, images: Table, factor: Callable[[], Averages], label: str, dt: float | None) -> None:
         super().__init__(label, dt, None)
-        self.tensor = tensor
+        self._images, self._factor = images, factor
         self._indices: list[int] = []
 
     def append(self, time: float, index: int) -> None:
@@ -99,14 +106,14 @@ class SteinProbe(Probe):
         """Return the kept times whose steps a thinned result keeps."""
         return np.flatnonzero(np.asarray(self._indices, int) % every == 0)
 
-    def correlate(self, sites: Rows, differences: Rows | None) -> NDArray[np.float64]:
+    def correlate(self, sites: Rows, differences: Rows | None) -> Averages:
         """Return averages of the vector itself with the normals so far."""
-        return self.tensor.images.project(sites)[:, None, :]
+        return self._images.project(sites)[:, None, :]
 
-    def finish(self, averages: NDArray[np.float64]) -> NDArray[np.float64]:
+    def finish(self, averages: Averages) -> Averages:
         """Undo the factor of the covariance."""
         count = len(averages)
         if count == 0:
             return averages
         flat = averages.reshape(count, -1)
-        return solve_triangular(self.tensor.factor[:count, :count], flat, lower=True, trans=1).reshape(averages.shape)
+        return solve_triangular(self._factor()[:count, :count], flat, lower=True, trans=1).reshape(averages.shape)

@@ -1,4 +1,4 @@
-"""Labelled arrays of one replica, and where in a program's loops they were recorded."""
+"""Variables: labelled arrays of one replica, and where in a program's loops they were recorded."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ from sitesampler.errors import ProgramError, program_line
 
 Array = NDArray[Any]
 
-#: Ending of R_s_<name> for the field of a tensor coupling, where other sources act on the spins too.
-FORCE = "force"
-
 
 @dataclass(frozen=True)
 class Position:
-    """Where in its loops a program records: dimension, index and coordinate, and the time step of a clock."""
+    """Where in its loops a program records: dimension, index and coordinate, and the place in words, for messages."""
 
     dim: str
     index: int
     coordinate: float
-    dt: float | None
+    place: str = ""
 
 
 #: What a variable is to the samples it was made of, which settles how chunks of a population and how replicas are put
-#: together (``results.py``):
+#: together:
 #:
 #: - "average": of something over the samples; chunks are averaged with their weights.
 #: - "moments": mean and second, third and fourth central moments along a last axis that ``dims`` does not name; chunks

@@ -1,23 +1,18 @@
-"""Records of site vectors: two-time correlations, moments, responses and trajectories of one run.
-
-Numbers, and what tells a vector from a number, are in ``records.py``; how a response is estimated is in
-``responses.py``.
-"""
+"""Records of site vectors: two-time correlations, moments, responses and trajectories of one run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from sitesampler.records.contents import RecordedGroup
+from sitesampler.records.names import CORRELATION, KURTOSIS, MEAN, RESPONSE, TRAJECTORY
 from sitesampler.records.responses import Probe
 from sitesampler.records.variable import Array, Position, Variable, check_order
-from sitesampler.vectors import kernels
-from sitesampler.vectors.table import History, Rows, gram
-
-if TYPE_CHECKING:
-    from sitesampler.language.groups import Group
+from sitesampler.vectors import arrays
+from sitesampler.vectors.table import Table
 
 
 @dataclass
@@ -34,22 +29,26 @@ class VectorRecord:
 
     Parameters
     ----------
-    groups : list of Group
+    groups : list of RecordedGroup
         The group of each layer.
     columns : int or None
         Inner columns.
     layered : bool
         Whether a list was recorded; its dimension is ``layer``.
-    times : int
-        How often it will be recorded.
+    capacity : int
+        Rows that it will have.
     keep : int
         Trajectories to keep.
+    every : int
+        Steps of a loop of which one is kept.
     """
 
-    def __init__(self, groups: list[Group], columns: int | None, layered: bool, times: int, keep: int) -> None:
-        self.groups, self.columns, self.layered, self.keep = groups, columns, layered, keep
+    def __init__(
+        self, groups: list[RecordedGroup], columns: int | None, layered: bool, capacity: int, keep: int, every: int
+    ) -> None:
+        self.groups, self.columns, self.layered, self.keep, self.every = groups, columns, layered, keep, every
         self.positions: list[Position] = []
-        self.histories: list[History] = [group.draws.history(times * (columns or 1)) for group in groups]
+        self._tables: list[Table] = [group.layout.table(capacity) for group in groups]
         self._responses: dict[str, _Response] = {}
 
     def append(self, name: str, position: Position, vectors: list[Any], probes: list[list[Probe]]) -> None:
@@ -57,11 +56,11 @@ class VectorRecord:
         check_order(name, self.positions, position)
         index = len(self.positions)
         for layer, (group, vector) in enumerate(zip(self.groups, vectors, strict=True)):
-            rows = group.net.as_rows(vector, group, f"the record {name!r}")
-            group.net.check_finite(rows, f"the recorded vector {name!r}")
-            sites = np.ascontiguousarray(rows[:, : group.size])
-            differences = group.differences(rows) if group.rows > group.size else None
-            self.histories[layer].append(sites)
+            layout, rows = group.layout, group.rows_of(vector, f"the record {name!r}")
+            group.check_finite(rows, f"the recorded vector {name!r}")
+            sites = arrays.contiguous(rows[:, : layout.size], layout.dtype)
+            differences = None if layout.perturbation is None else layout.differences(rows)
+            self._tables[layer].append(sites)
             for probe in probes[layer]:
                 response = self._responses.setdefault(probe.label, _Response([None] * len(self.groups)))
                 response.probes[layer] = probe
@@ -78,24 +77,23 @@ class VectorRecord:
         if self.layered:
             coords["layer"] = np.arange(1, layers + 1)
         # A run that ended inside a record may have kept some of its layers.
-        tables = [history.rows[: count * k] for history in self.histories]
-        overlaps = np.stack([gram(rows) for rows in tables]).reshape(layers, count, k, count, k)
+        tables = [table.rows[: count * k] for table in self._tables]
+        overlaps = np.stack([arrays.gram(rows) for rows in tables]).reshape(layers, count, k, count, k)
         dims, C = self._select((dim, dim + "_"), overlaps.transpose(0, 1, 3, 2, 4), 2)
         scale = np.sqrt(np.abs(np.einsum("ltktk->ltk", overlaps)))
         _, scales = self._select((dim, dim + "_"), np.einsum("ltk,lsm->ltskm", scale, scale), 2)
         both = {**coords, dim + "_": coordinate}
-        out = {f"C_{name}": _variable(dims, C, both, floor * scales, f"two-time correlation of {name}")}
-        moments = np.stack([_moments(rows) for rows in tables]).reshape(layers, count, k, 4)
+        out = {CORRELATION.name(name): Variable(dims, C, both, floor * scales, CORRELATION.attrs(name))}
+        moments = np.stack([arrays.moments(rows) for rows in tables]).reshape(layers, count, k, 4)
         dims, mean = self._select((dim,), moments[..., 0], 1)
         _, scales = self._select((dim,), scale, 1)
-        out[f"{name}_mean"] = _variable(dims, mean, coords, floor * scales, f"mean of {name}")
-        labels = {"long_name": f"excess kurtosis of {name}", "units": "1"}
-        moments = moments.reshape(*mean.shape, 4)
-        out[f"{name}_kurtosis"] = Variable(dims, moments, coords, np.asarray(10 * floor), labels, "moments")
+        out[MEAN.name(name)] = Variable(dims, mean, coords, floor * scales, MEAN.attrs(name))
+        moments, kurtosis = moments.reshape(*mean.shape, 4), KURTOSIS.name(name)
+        out[kurtosis] = Variable(dims, moments, coords, np.asarray(10 * floor), KURTOSIS.attrs(name), "moments")
         for label, response in self._responses.items():
-            out[f"R_{name}{label}"] = self._response(name, response, dim, coords, floor)
+            out[RESPONSE.name(name + label)] = self._response(name, response, dim, coords, floor)
         if self.keep:
-            out[f"trajectory_{name}"] = self._trajectories(name, dim, coords)
+            out[TRAJECTORY.name(name)] = self._trajectories(name, dim, coords)
         return out
 
     def _select(self, dims: tuple[str, ...], values: Array, columns: int) -> tuple[tuple[str, ...], Array]:
@@ -119,7 +117,7 @@ class VectorRecord:
         for layer, probe in enumerate(response.probes):
             if probe is None:
                 R[layer] = np.nan  # a layer without a source of this name
-        chosen = first.chosen(self.groups[0].net.recorder.every)
+        chosen = first.chosen(self.every)
         times = np.array(first.times)[chosen]
         # A field that acts at one time acts on all forces of that step: their responses add up.
         starts = np.flatnonzero(np.diff(times, prepend=np.nan))
@@ -137,8 +135,7 @@ class VectorRecord:
         else:
             R = R[0]
         attrs = {
-            "long_name": f"response of {name}",
-            "units": "1",
+            **RESPONSE.attrs(name),
             "per_unit_time": int(first.dt is not None),
             "equal_times_count": int(response.equal_times),
             "comment": (
@@ -148,31 +145,17 @@ class VectorRecord:
             ),
         }
         scale = np.nanmax(np.abs(R), initial=0.0)
-        rounding = 0.0
-        if self.groups[0].rows > self.groups[0].size:
-            sizes = [np.sqrt(np.mean(history.rows[-1] ** 2, dtype=np.float64)) for history in self.histories]
-            rounding = self.groups[0].twin_rounding * float(max(sizes))
+        largest = max(arrays.root_mean_square(table.rows[-1]) for table in self._tables)
+        rounding = self.groups[0].layout.twin_rounding * largest
         return Variable(dims, R, {**coords, dim + "_": times}, np.asarray(floor * scale + rounding), attrs)
 
     def _trajectories(self, name: str, dim: str, coords: dict[str, Array]) -> Variable:
         count, k = len(self.positions), self.columns or 1
-        kept = min([self.keep, *(group.size for group in self.groups)])
+        kept = min([self.keep, *(group.layout.size for group in self.groups)])
         rows = []
-        for group, history in zip(self.groups, self.histories, strict=True):
+        for group, table in zip(self.groups, self._tables, strict=True):
             # Evenly spaced sites: values that were dealt in order are all represented.
-            rows.append(history.rows[: count * k, np.arange(kept) * group.size // kept])
+            rows.append(arrays.on_host(table.rows[: count * k, np.arange(kept) * group.layout.size // kept]))
         values = np.stack(rows).reshape(len(self.groups), count, k, kept).transpose(0, 3, 1, 2)
         dims, values = self._select((self.groups[0].name, dim), values, 1)
-        attrs = {"long_name": f"single-site trajectories of {name}", "units": "1"}
-        return Variable(dims, values, coords, np.asarray(0.0), attrs, "paths")
-
-
-def _variable(dims: tuple[str, ...], values: Array, coords: dict[str, Array], floor: Array, text: str) -> Variable:
-    return Variable(dims, values, coords, floor, {"long_name": text, "units": "1"})
-
-
-def _moments(rows: Rows) -> Array:
-    """Mean, variance, third and fourth central moment of each row."""
-    moments = np.empty((len(rows), 4))
-    kernels.moments(rows, moments)
-    return moments
+        return Variable(dims, values, coords, np.asarray(0.0), TRAJECTORY.attrs(name), "paths")

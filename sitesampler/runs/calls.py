@@ -27,7 +27,7 @@ from sitesampler.runs.options import (
 from sitesampler.runs.trajectories import check_trajectories
 from sitesampler.storage.folders import hold
 from sitesampler.vectors.threads import one_blas_thread
-from sitesampler.worlds.rehearsal import Program
+from sitesampler.worlds.execute import Program
 
 if TYPE_CHECKING:
     import os
@@ -186,7 +186,7 @@ def sample(
     if resume and seed is None and folder is not None:
         seed = seed_of(folder)
     task = prepare(program, parameters, True, plan.chunk, True, seed, kept, every, tolerance, dtype)
-    if plan.start != "march" and any(str(event[0]).startswith("outlier_") for event in task.plan.events):
+    if plan.start != "march" and any(event.word.startswith("outlier_") for event in task.plan.events):
         raise InputError(
             f"{name_of(program)} asks for outliers, which iterations take from the march that they start from; leave "
             "order_parameters out"
@@ -256,7 +256,7 @@ def simulate(
             f"{name_of(program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
         )
     shares = share(replicas, client)
-    orders = [event[2] for event in task.plan.events if event[0] == "tensor_coupling"]
+    orders = [event.detail[0] for event in task.plan.said("tensor_coupling")]
     memory.check_network(task.plan, size, bool(matrix), orders, replicas, shares[0], np.dtype(dtype))
     facts = {"world": "finite network", "size": size, "matrix": int(matrix), "tolerance": float(tolerance)}
     return run(task, replicas, shares, client, progress, facts)

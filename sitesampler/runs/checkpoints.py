@@ -21,7 +21,7 @@ from sitesampler.records.variable import Variable
 from sitesampler.runs.iteration import Plan, Records, State
 from sitesampler.runs.march import Task, all_parameters
 from sitesampler.storage.journal import difference, plain, sources
-from sitesampler.storage.stores import read_state, write_state
+from sitesampler.storage.sealed import read_state, write_state
 
 #: Name of the file in the folder of a checkpoint.
 _NAME = "iteration.npz"

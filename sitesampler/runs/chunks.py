@@ -8,7 +8,7 @@ of their measurements, is in ``sweeps.py``; where they run in ``workers.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,23 +16,23 @@ import numpy as np
 from sitesampler.compute.progress import Ticker
 from sitesampler.errors import NotFinite, PopulationTooSmall
 from sitesampler.language.script import Script
+from sitesampler.language.stage import Stage
 from sitesampler.physics.estimates import Coefficients, Estimates
 from sitesampler.physics.frozen import (
     FrozenOrderParameters,
     Tally,
-    UncoupledOrderParameters,
-    WrittenOrderParameters,
     merged_tallies,
 )
 from sitesampler.physics.order import OrderParameters
-from sitesampler.records.recorder import Recorder
+from sitesampler.physics.written import UncoupledOrderParameters, WrittenOrderParameters
+from sitesampler.records.recorder import Recorder, SilentRecorder
 from sitesampler.records.variable import Variable
 from sitesampler.results.combine import merged
 from sitesampler.runs.march import Task, stored
 from sitesampler.storage.trajectories import TrajectoryStore
-from sitesampler.vectors.threads import Lanes
+from sitesampler.vectors.layout import Layout
 from sitesampler.worlds.ensemble import SiteEnsemble
-from sitesampler.worlds.rehearsal import run_program
+from sitesampler.worlds.execute import run_program
 
 #: First part of the key of a random stream: a march (0) and a simulation (1) have theirs in ``replicas.py``.
 _STREAM = 2
@@ -115,10 +115,10 @@ def run_start(start: Start, replica: int, report: Callable[[int], None]) -> Esti
     """
     task = start.task
     kind = WrittenOrderParameters if start.coupled else UncoupledOrderParameters
-    order = kind(task.tolerance, np.dtype(task.dtype))
+    order = kind(task.tolerance)
     seed = np.random.SeedSequence(task.entropy, spawn_key=(0, replica))
     try:
-        with _run(task, order, Recorder(task.plan, task.every, silent=True), seed, task.size, report):
+        with _run(task, order, SilentRecorder(task.plan, task.every), seed, task.size, report):
             return order.estimates()
     except NotFinite as error:
         kind_of_run = "march" if start.coupled else "run without couplings"
@@ -133,9 +133,10 @@ def run_chunk(
     order = FrozenOrderParameters(iteration.coefficients[replica])
     seed = np.random.SeedSequence(task.entropy, spawn_key=(_STREAM, replica, iteration.number, chunk))
     keep = size if store is not None else task.keep if replica == chunk == 0 else 0
-    recorder = Recorder(task.plan, task.every, keep, task.relative_floor(), silent=not iteration.recording)
+    recorder = Recorder(task.plan, task.every, keep, task.relative_floor())
+    records = recorder if iteration.recording else SilentRecorder(task.plan, task.every)
     try:
-        with _run(task, order, recorder, seed, size, report):
+        with _run(task, order, records, seed, size, report):
             tally = order.tally(size)
             if not all(np.isfinite(array).all() for array in tally.arrays):
                 raise NotFinite("at the end an average over the samples is not finite")
@@ -172,20 +173,18 @@ def merged_outcomes(outcomes: list[ChunkOutcome]) -> ChunkOutcome:
 def _run(
     task: Task,
     order: OrderParameters,
-    recorder: Recorder,
+    recorder: SilentRecorder,
     seed: np.random.SeedSequence,
     size: int,
     report: Callable[[int], None],
 ) -> Iterator[None]:
     """Run a program; what it leaves in ``order`` and ``recorder`` is to be fetched before the samples are let go."""
     ticker = Ticker(report)
-    world = SiteEnsemble(
-        Script(task.plan), recorder, order, size, seed, task.tolerance, np.dtype(task.dtype), Lanes(), ticker
-    )
-    with closing(world):
-        try:
-            run_program(task.program, world, dict(task.parameters))
-        except PopulationTooSmall as error:
-            raise PopulationTooSmall(f"at {recorder.place}, in a chunk: {error}") from None
-        ticker.flush()
-        yield
+    stage = Stage(Script(task.plan), order, task.every, ticker)
+    world = SiteEnsemble(stage, recorder, seed, Layout(size, np.dtype(task.dtype)), task.tolerance)
+    try:
+        run_program(task.program, world, stage.script, dict(task.parameters))
+    except PopulationTooSmall as error:
+        raise PopulationTooSmall(f"at {stage.place}, in a chunk: {error}") from None
+    ticker.flush()
+    yield

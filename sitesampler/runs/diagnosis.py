@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import InputError, SiteSamplerError, listing
-from sitesampler.results.combine import STDERR, provenance, same_lengths
+from sitesampler.records.names import STDERR
+from sitesampler.results.compare import same_lengths
+from sitesampler.results.provenance import provenance
 from sitesampler.runs.calls import DEFAULT_TOLERANCE, sample
-from sitesampler.worlds.rehearsal import Program
+from sitesampler.worlds.execute import Program
 
 if TYPE_CHECKING:
     import xarray as xr

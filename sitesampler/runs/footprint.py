@@ -98,8 +98,8 @@ def check_network(
     OutOfMemory
         If the replicas that run at the same time do not fit.
     """
-    pairs = [event[1:3] for event in plan.events if event[0] == "coupling"]
-    names = [event[1] for event in plan.events if event[0] == "sites"]
+    pairs = [event.groups for event in plan.said("coupling")]
+    names = plan.groups
 
     def total(n: int) -> int:
         sizes = [max(1, round(ratio * n)) for ratio in plan.ratios]

@@ -20,16 +20,19 @@ from sitesampler.compute.workers import workers_for
 from sitesampler.errors import NotFinite, PopulationTooSmall, name_of
 from sitesampler.language.network import Network
 from sitesampler.language.script import Plan, Script
+from sitesampler.language.stage import Stage
 from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.records.recorder import Recorder
 from sitesampler.records.variable import Variable
-from sitesampler.results.combine import combine, provenance
+from sitesampler.results.combine import combine
+from sitesampler.results.provenance import provenance
 from sitesampler.runs.trajectories import trajectory_store, with_trajectories
 from sitesampler.storage.trajectories import TrajectoryStore
+from sitesampler.vectors.layout import Layout
 from sitesampler.vectors.threads import Lanes, one_blas_thread
 from sitesampler.worlds.ensemble import SiteEnsemble
+from sitesampler.worlds.execute import Program, run_program
 from sitesampler.worlds.finite import FiniteNetwork
-from sitesampler.worlds.rehearsal import Program, run_program
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,13 +77,15 @@ class Outcome:
     entries: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
-def _world(task: Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]) -> Network:
+def _world(
+    task: Task, recorder: Recorder, lanes: Lanes, replica: int, on_step: Callable[[], None]
+) -> tuple[Stage, Network]:
     seed = np.random.SeedSequence(task.entropy, spawn_key=(0 if task.infinite else 1, replica))
-    script, dtype = Script(task.plan), np.dtype(task.dtype)
+    stage = Stage(Script(task.plan), LiveOrderParameters(task.tolerance), task.every, on_step)
+    layout = Layout(task.size, np.dtype(task.dtype), lanes)
     if task.infinite:
-        order = LiveOrderParameters(task.tolerance, dtype)
-        return SiteEnsemble(script, recorder, order, task.size, seed, task.tolerance, dtype, lanes, on_step)
-    return FiniteNetwork(script, recorder, task.size, seed, task.matrix, task.tolerance, dtype, lanes, on_step)
+        return stage, SiteEnsemble(stage, recorder, seed, layout, task.tolerance)
+    return stage, FiniteNetwork(stage, recorder, seed, layout, task.matrix)
 
 
 def run_replica(task: Task, replica: int, report: Callable[[int], None]) -> Outcome:
@@ -91,13 +96,14 @@ def run_replica(task: Task, replica: int, report: Callable[[int], None]) -> Outc
     lanes = Lanes(task.lanes)
     failure = None
     try:
-        with one_blas_thread(), closing(_world(task, recorder, lanes, replica, ticker)) as world:
+        with one_blas_thread():
+            stage, world = _world(task, recorder, lanes, replica, ticker)
             try:
-                run_program(task.program, world, dict(task.parameters))
+                run_program(task.program, world, stage.script, dict(task.parameters))
             except NotFinite as error:
                 failure = str(error)
             except PopulationTooSmall as error:
-                raise PopulationTooSmall(f"at {recorder.place}: {error}") from None
+                raise PopulationTooSmall(f"at {stage.place}: {error}") from None
             ticker.flush()
             variables = recorder.variables()
             if task.store is None or failure is not None:

@@ -17,7 +17,8 @@ from sitesampler.physics.estimates import unflattened
 from sitesampler.runs.iteration import Plan
 from sitesampler.runs.march import Task
 from sitesampler.storage.stores import open_result, refuse_foreign
-from sitesampler.worlds.rehearsal import Program, rehearse
+from sitesampler.worlds.execute import Program
+from sitesampler.worlds.rehearsal import rehearse
 
 if TYPE_CHECKING:
     pass

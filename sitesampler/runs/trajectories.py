@@ -59,7 +59,7 @@ def trajectory_store(
     if path is None:
         yield None
         return
-    names = [event[1] for event in plan.events if event[0] == "sites"]
+    names = plan.groups
     layouts = []
     for name, record in plan.records.items():
         if not record.groups:

@@ -1,1 +1,9 @@
-"""The folder storage."""
+"""Storage: files that are complete as soon as they have their name, and that are verified before they are read.
+
+Read ``writing`` first (names until a file is complete, the full disk, the format), then ``sealed`` (single files:
+checkpoints and NetCDF), ``stores`` (results: Zarr stores with a manifest, and the public `save_result` and
+`open_result`), ``trajectories`` (a store that many workers fill), ``folders`` (one run in each at a time, and what
+killed runs left), and ``journal`` (what a run keeps of its finished work).
+
+What a dataset holds is no business of this folder, nor when it is written, nor who computes it.
+"""

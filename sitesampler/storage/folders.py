@@ -1,6 +1,7 @@
 """Folders and stores for results: one run in each at a time, and nothing left half written by runs that were killed.
 
-What is written there, and how it gets its name, is in ``storage.py``.
+A lock is a hidden file that a process holds; it ends with the process, however that ends.  Who holds the lock of a
+folder gives what a killed run had completed its name, and removes what it had not.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from sitesampler.errors import InputError, StorageError
-from sitesampler.storage.stores import MANIFEST, WRITING
+from sitesampler.storage.stores import discard, is_complete
+from sitesampler.storage.writing import WRITING
 
 try:
     import fcntl
@@ -49,10 +50,10 @@ def make_folder(folder: Path, what: str = "output folder") -> Path:
 
 @contextmanager
 def lock_folder(folder: Path, what: str = "output folder") -> Iterator[Path]:
-    """Make a folder, keep every other run out of it, and sweep what killed runs left half written there.
+    """Make a folder, keep every other run out of it, and clear away what killed runs left half written.
 
     The lock belongs to the process and ends with it, however it ends; the hidden file that carries it says who to ask.
-    Where the file system knows no locks, nobody is kept out and nothing is swept.
+    Where the file system knows no locks, nobody is kept out and nothing is cleared away.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def lock_folder(folder: Path, what: str = "output folder") -> Iterator[Path]:
     make_folder(folder, what)
     with _lock(folder / ".lock", f"the {what} {folder}", "folder") as locked:
         if locked:
-            _sweep(folder)
+            _clear(folder)
         yield folder
 
 
@@ -156,15 +157,15 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _sweep(folder: Path) -> None:
+def _clear(folder: Path) -> None:
     """Remove what killed runs left half written; what was complete but for its name gets the name."""
     for left in sorted(folder.glob(f".*{WRITING}"), reverse=True):  # of one name, the new one before the replaced one
         named = _LEFT_OVER.fullmatch(left.name)
         if named is None or _is_locked(folder / named["name"]):
             continue
-        if (left / MANIFEST).exists() and not (folder / named["name"]).exists():
+        if is_complete(left) and not (folder / named["name"]).exists():
             left.rename(folder / named["name"])
         elif left.is_dir():
-            shutil.rmtree(left)
+            discard(left)
         else:
             left.unlink()

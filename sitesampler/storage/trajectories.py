@@ -1,8 +1,8 @@
-"""Export: trajectories of a whole population, streamed chunk by chunk into one Zarr store by independent workers.
+"""Trajectories of a whole population, streamed chunk by chunk into one Zarr store by independent workers.
 
 A store is made empty (`TrajectoryStore.create`), gets its sites from any process in any order (`write`), and its
 coordinates and its name from the driver when all are there (`finish`); the driver never holds a trajectory.  What the
-trajectories mean is the business of who writes them; manifests and names are that of ``storage.py``.
+trajectories mean is the business of who writes them.
 """
 
 from __future__ import annotations
@@ -19,17 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import DiskFull, StorageError
-from sitesampler.storage.stores import (
-    COMPRESSOR,
-    GIB,
-    Entries,
-    beside,
-    files_of,
-    fingerprints,
-    full_disk_named,
-    put_in_place,
-    write_manifest,
-)
+from sitesampler.storage.stores import COMPRESSOR, Entries, complete, discard, files_of, fingerprints
+from sitesampler.storage.writing import GIB, beside, full_disk_named
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -217,10 +208,10 @@ class TrajectoryStore:
         import xarray as xr
 
         there = files_of(self.writing)
-        complete = entries.keys() & set(there)
+        known = entries.keys() & set(there)
         for each in self.trajectories:
             starts = range(0, each.sites, self.chunk)
-            missing = [start for start in starts if not complete.issuperset(self._files(each, start))]
+            missing = [start for start in starts if not known.issuperset(self._files(each, start))]
             if missing:
                 sites = sum(min(self.chunk, each.sites - start) for start in missing)
                 raise StorageError(
@@ -228,20 +219,15 @@ class TrajectoryStore:
                     f"first of them site {missing[0]}"
                 )
         for name in there:
-            if name not in complete and not name.endswith((".zgroup", ".zarray", ".zattrs")):
+            if name not in known and not name.endswith((".zgroup", ".zarray", ".zattrs")):
                 (self.writing / name).unlink()  # half a piece, of a worker that was killed
-        with full_disk_named(self.path):
-            frame = xr.Dataset(coords=dict(coords), attrs={"Conventions": "CF-1.11", **attrs})
-            encoding = {name: {"compressors": COMPRESSOR} for name in frame.variables}
-            frame.to_zarr(self.writing, mode="a", zarr_format=2, consolidated=True, encoding=encoding)
-            small = fingerprints(self.writing, (name for name in files_of(self.writing) if name not in entries))
-            write_manifest(self.writing, {**entries, **small})
-            put_in_place(self.writing, self.path)
+        frame = xr.Dataset(coords=dict(coords), attrs={"Conventions": "CF-1.11", **attrs})
+        complete(self.writing, self.path, frame, entries)
         return xr.open_zarr(self.path)
 
     def abandon(self) -> None:
         """Remove what was written."""
-        shutil.rmtree(self.writing, ignore_errors=True)
+        discard(self.writing)
 
     def _named(self, name: str) -> Trajectory:
         return next(each for each in self.trajectories if each.name == name)

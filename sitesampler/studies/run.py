@@ -16,13 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sitesampler import __version__
 from sitesampler.errors import InputError, SiteSamplerError, StorageError
 from sitesampler.storage.folders import lock_folder
 from sitesampler.storage.journal import difference
-from sitesampler.storage.stores import is_ours, open_result, publish, read_state, refuse_foreign, write_state
+from sitesampler.storage.sealed import read_state, write_state
+from sitesampler.storage.stores import is_ours, open_result, publish, refuse_foreign
 from sitesampler.studies.study_file import Options, Study, StudyError, load_program, place_of
 from sitesampler.studies.sweep import run_sweep
+from sitesampler.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -21,13 +21,14 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from sitesampler import __version__
 from sitesampler.compute.progress import Progress
 from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing, name_of
 from sitesampler.storage.folders import lock_folder
 from sitesampler.storage.journal import difference, digest, plain, sources
-from sitesampler.storage.stores import is_ours, open_result, publish, read_state, write_state
+from sitesampler.storage.sealed import read_state, write_state
+from sitesampler.storage.stores import is_ours, open_result, publish
 from sitesampler.studies.grid import Axes, Point, checked_values, gathered, points_of
+from sitesampler.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr

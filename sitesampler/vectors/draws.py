@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitesampler.errors import PopulationTooSmall
-from sitesampler.vectors.table import History, Rows, mean_squares
-from sitesampler.vectors.threads import Lanes
+from sitesampler.vectors import arrays
+from sitesampler.vectors.arrays import Rows, mean_squares
+from sitesampler.vectors.layout import Layout
+from sitesampler.vectors.table import Table
 
 #: Normal vectors that are drawn and matched together, so that the past is read once for all of them.
 _BATCH = 16
@@ -28,25 +30,19 @@ class Draws(ABC):
 
     Parameters
     ----------
-    size : int
-        Number of sites or samples.
+    layout : Layout
+        How many sites there are, and in which precision.
     seed : numpy.random.SeedSequence
         Stream of this group.
-    dtype : numpy.dtype
-        Precision of the vectors.
-    lanes : Lanes
-        Threads that share the blocks of samples.
     """
 
-    def __init__(self, size: int, seed: np.random.SeedSequence, dtype: np.dtype, lanes: Lanes) -> None:
-        self.size = size
-        self.dtype = dtype
-        self.lanes = lanes
+    def __init__(self, layout: Layout, seed: np.random.SeedSequence) -> None:
+        self.layout, self.size, self.dtype = layout, layout.size, layout.dtype
         self.generator = np.random.Generator(np.random.SFC64(seed))
 
-    def history(self, capacity: int = 0) -> History:
+    def table(self, capacity: int = 0) -> Table:
         """Return an empty table of vectors over this group's sites."""
-        return History(self.size, self.dtype, self.lanes, capacity=capacity)
+        return self.layout.table(capacity)
 
     def raw(self, count: int) -> Rows:
         """Return independent standard normal vectors, (count, size)."""
@@ -61,7 +57,7 @@ class Draws(ABC):
         """Return uniform numbers in [0, 1), (count, size)."""
 
     @abstractmethod
-    def images(self, count: int, into: History, off: History) -> None:
+    def images(self, count: int, into: Table, off: Table) -> None:
         """Append the fresh normal vectors behind ``count`` new products with a matrix to ``into``.
 
         ``off`` holds the orthonormal vectors of this group that the transposed matrix was multiplied with: what the
@@ -84,7 +80,7 @@ class PlainDraws(Draws):
         """Return independent uniform numbers in [0, 1), (count, size)."""
         return self.generator.random((count, self.size), self.dtype)
 
-    def images(self, count: int, into: History, off: History) -> None:
+    def images(self, count: int, into: Table, off: Table) -> None:
         """Append normals projected off ``off``: the exact conditional law of the rest of a Gaussian matrix."""
         rows = self.raw(count)
         off.combine(-off.project(rows), rows)
@@ -100,23 +96,23 @@ class MatchedDraws(Draws):
     Examples
     --------
     >>> import numpy as np
-    >>> draws = MatchedDraws(50, np.random.SeedSequence(1), np.dtype(float), Lanes())
+    >>> draws = MatchedDraws(Layout(50), np.random.SeedSequence(1))
     >>> z = draws.normal(2)
     >>> bool(np.allclose(z @ z.T / 50, np.eye(2))), bool(np.allclose(z.mean(1), 0))
     (True, True)
     """
 
-    def __init__(self, size: int, seed: np.random.SeedSequence, dtype: np.dtype, lanes: Lanes) -> None:
-        super().__init__(size, seed, dtype, lanes)
+    def __init__(self, layout: Layout, seed: np.random.SeedSequence) -> None:
+        super().__init__(layout, seed)
         # `_directions`: the constant, and what seen vectors add to the span; `_own`: draws that no one else keeps.
         # The images of matrices are kept by their couplings and only registered here, so nothing is stored twice.
-        self._directions, self._own = self.history(), self.history()
-        self._directions.append(np.ones((1, size), dtype))
-        self._seen: list[History] = [self._directions, self._own]
-        self._pool: Rows = np.empty((0, size), dtype)
+        self._directions, self._own = self.table(), self.table()
+        self._directions.append(np.ones((1, self.size), self.dtype))
+        self._seen: list[Table] = [self._directions, self._own]
+        self._pool: Rows = arrays.empty(0, self.size, self.dtype)
         self._marks: list[int] = []
         # A direction smaller than this, relative to its vector, is rounding.
-        self._negligible = max(1e-10, 30 * float(np.finfo(dtype).eps))
+        self._negligible = max(1e-10, 30 * float(np.finfo(self.dtype).eps))
 
     @property
     def seen(self) -> int:
@@ -134,7 +130,7 @@ class MatchedDraws(Draws):
         self.see(rows)
         return rows
 
-    def images(self, count: int, into: History, off: History) -> None:
+    def images(self, count: int, into: Table, off: Table) -> None:
         """Append matched normals to ``into``, which is then part of what later draws are orthogonal to."""
         if not any(part is into for part in self._seen):
             self._seen.append(into)
@@ -149,7 +145,7 @@ class MatchedDraws(Draws):
             if size > 0 and norm[0] > self._negligible * size:
                 self._directions.append(rest / float(norm[0]))
 
-    def _draw(self, count: int, into: History) -> Rows:
+    def _draw(self, count: int, into: Table) -> Rows:
         if self.seen + count > self.size:
             raise PopulationTooSmall(
                 f"a population of {self.size} samples is too small: its draws must be orthogonal to each other and to "

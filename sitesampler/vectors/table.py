@@ -1,8 +1,7 @@
-"""Histories: growing tables of site vectors, with the two passes that the engine makes over them.
+"""Tables: rows that are kept, and the two passes that the engine makes over them.
 
-A history knows nothing of physics.  It stores vectors as contiguous rows and answers two questions, for one vector by
-the kernels and for several by BLAS, in fixed blocks of samples: the population averages ``<row_i x>``, and linear
-combinations of its rows.
+A table stores vectors as contiguous rows and answers two questions, for one vector by the kernels and for several by
+BLAS, in fixed blocks of samples: the population averages ``<row_i x>``, and linear combinations of its rows.
 """
 
 from __future__ import annotations
@@ -13,34 +12,11 @@ from numpy.typing import NDArray
 
 from sitesampler.errors import OutOfMemory
 from sitesampler.vectors import kernels
+from sitesampler.vectors.arrays import Rows
 from sitesampler.vectors.threads import Lanes
 
-Rows = NDArray[np.floating]
 
-
-def mean_squares(rows: Rows) -> NDArray[np.float64]:
-    """Return the average over sites of the square of each row, (k,) from (k, size)."""
-    return np.vecdot(rows, rows).astype(np.float64) / rows.shape[1]
-
-
-def products(left: Rows, right: Rows) -> NDArray[np.float64]:
-    """Return averages over sites of the products of all pairs of rows, in double precision, (k, l)."""
-    size = left.shape[1]
-    total = np.zeros((len(left), len(right)))
-    for block in range(kernels.blocks(size)):  # fixed blocks, as everywhere
-        part = slice(block * kernels.BLOCK, (block + 1) * kernels.BLOCK)
-        near = left[:, part].astype(np.float64, copy=False)
-        # For one and the same table BLAS computes half of the products.
-        total += near @ (near if right is left else right[:, part].astype(np.float64, copy=False)).T
-    return total / size
-
-
-def gram(rows: Rows) -> NDArray[np.float64]:
-    """Return averages over sites of the products of all pairs of rows, in double precision, (k, k)."""
-    return products(rows, rows)
-
-
-class History:
+class Table:
     """A growing table of vectors over the sites of one group.
 
     Parameters
@@ -60,7 +36,7 @@ class History:
     --------
     >>> import numpy as np
     >>> from sitesampler.vectors.threads import Lanes
-    >>> table = History(4, np.dtype(float), Lanes())
+    >>> table = Table(4, np.dtype(float), Lanes())
     >>> table.append(np.array([[1.0, 1, 1, 1], [1, -1, 1, -1]]))
     >>> table.project(np.array([[1.0, 2, 3, 4]]))
     array([[ 2.5],
@@ -81,9 +57,9 @@ class History:
     def __len__(self) -> int:
         return self._count
 
-    def alike(self, capacity: int = 0) -> History:
-        """Return an empty history over the same sites."""
-        return History(self.size, self._table.dtype, self.lanes, self.averaged, capacity)
+    def alike(self, capacity: int = 0) -> Table:
+        """Return an empty table over the same sites."""
+        return Table(self.size, self._table.dtype, self.lanes, self.averaged, capacity)
 
     @property
     def rows(self) -> Rows:
@@ -154,7 +130,7 @@ class History:
         Parameters
         ----------
         weights : (count, k) array
-            May have fewer rows than the history: the later vectors are then left out.
+            May have fewer rows than the table: the later vectors are then left out.
         out : (k, size) array, C-contiguous
         start : int
             Row that the first weight belongs to.

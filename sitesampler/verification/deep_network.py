@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler import models
-from sitesampler.results.combine import STDERR
+from sitesampler.records.names import STDERR
 from sitesampler.theory import feature_learning
 from sitesampler.verification.row import Row, of
 from sitesampler.verification.runs import Runs

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.results.combine import STDERR
+from sitesampler.records.names import STDERR
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from sitesampler.worlds.rehearsal import Program
+    from sitesampler.worlds.execute import Program
 
 #: What the full table multiplies: populations, N of networks, and their replicas.
 _LARGER = {"population": 6, "size": 2, "replicas": 3}

@@ -1,25 +1,17 @@
-"""The single-site world: groups are populations of independent single-site trajectories, N is infinite.
-
-Nothing but the choice of rules stands here: matched draws, and couplings in their cavity form (``matrix.py``,
-``tensor.py``) with the order parameters that they are given.
-"""
+"""The single-site world: groups are populations of independent single-site trajectories, N is infinite."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from sitesampler.language.groups import Group
-from sitesampler.language.network import Network
-from sitesampler.language.script import Script
+from sitesampler.language.network import Network, Records
+from sitesampler.language.script import Plan
+from sitesampler.language.stage import Stage
 from sitesampler.physics.matrix import GaussianMatrix, Matrix
-from sitesampler.physics.order import OrderParameters
-from sitesampler.physics.tensor import TensorCoupling
-from sitesampler.records.recorder import Recorder
-from sitesampler.vectors.draws import MatchedDraws
-from sitesampler.vectors.threads import Lanes
+from sitesampler.physics.tensor import GaussianTensor, Tensor
+from sitesampler.vectors.draws import Draws, MatchedDraws
+from sitesampler.vectors.layout import Layout
 
 
 class SiteEnsemble(Network):
@@ -27,40 +19,28 @@ class SiteEnsemble(Network):
 
     Parameters
     ----------
-    script, recorder, on_step
+    stage, records, seed
         See `Network`.
-    order : OrderParameters
-        Estimated as the population runs, or frozen.
-    population : int
-        Trajectories per group.
-    seed : numpy.random.SeedSequence
+    population : Layout
+        Trajectories per group, and how their vectors lie in memory.
     tolerance : float
-        See `LiveOrderParameters`.
-    dtype : numpy.dtype
-    lanes : Lanes
-        Threads that share the population.
+        Remainder below which a tensor's force makes no direction of its own.
     """
 
     def __init__(
-        self,
-        script: Script,
-        recorder: Recorder,
-        order: OrderParameters,
-        population: int,
-        seed: np.random.SeedSequence,
-        tolerance: float,
-        dtype: np.dtype,
-        lanes: Lanes,
-        on_step: Callable[[], None] | None = None,
+        self, stage: Stage, records: Records, seed: np.random.SeedSequence, population: Layout, tolerance: float
     ) -> None:
-        super().__init__(script, recorder, dtype, order, on_step)
-        self.population, self.seed, self.lanes, self.tolerance = population, seed, lanes, tolerance
+        super().__init__(stage, records, seed, population)
+        self._tolerance = tolerance
 
-    def _group(self, ratio: float, name: str) -> Group:
-        return Group(self, name, ratio, MatchedDraws(self.population, self.seed.spawn(1)[0], self.dtype, self.lanes))
+    def _needs_twins(self, plan: Plan) -> bool:
+        return plan.sources > 0
+
+    def _draws(self, ratio: float) -> tuple[Draws, float]:
+        return MatchedDraws(self._layout, self._stream()), ratio
 
     def _matrix(self, rows: Group, cols: Group, gain: float, symmetry: float) -> Matrix:
-        return GaussianMatrix(rows.draws, cols.draws, (rows.ratio, cols.ratio), gain, symmetry, self.order)
+        return GaussianMatrix(rows.draws, cols.draws, (rows.ratio, cols.ratio), gain, symmetry, self._stage.order)
 
-    def _tensor(self, group: Group, order: int) -> Any:
-        return TensorCoupling(self, group, order, self.tolerance)
+    def _tensor(self, group: Group, p: int) -> Tensor:
+        return GaussianTensor(group.draws, p, self._stage.order, self._tolerance)

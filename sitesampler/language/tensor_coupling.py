@@ -1,0 +1,74 @@
+"""What a site program holds of a random tensor: its force, and the response to that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sitesampler.errors import ProgramError, program_line
+from sitesampler.language.groups import Group
+from sitesampler.language.sources import Sources, label
+from sitesampler.language.stage import Stage
+from sitesampler.physics.tensor import Tensor
+from sitesampler.records.names import FORCE
+from sitesampler.records.responses import SteinProbe
+
+
+class TensorCoupling:
+    """A fully connected p-spin coupling, as a site program holds it; made by ``net.tensor_coupling``.
+
+    Parameters
+    ----------
+    stage : Stage
+    group : Group
+        The spins.
+    tensor : Tensor
+        What makes the forces.
+    sources : Sources
+        Where the response to the forces is found.
+    """
+
+    def __init__(self, stage: Stage, group: Group, tensor: Tensor, sources: Sources) -> None:
+        self._stage, self.group, self.tensor, self._sources = stage, group, tensor, sources
+        self._probe: SteinProbe | None = None
+
+    def force(self, s: Any) -> NDArray[np.floating]:
+        """Return -dH/ds on the spins, (sites,).
+
+        A step may take several forces, as the schemes of Heun and of Runge and Kutta do.  The response R_s(t, t') is
+        then that to a field which is the same in all forces of the step at t': the sum of the responses to each.
+
+        Raises
+        ------
+        ProgramError
+            If ``s`` is not a site vector of the coupling's group, or has inner columns.
+        """
+        stage, images = self._stage, self.tensor.images
+        stage.say("force", self.group.name, columns=1)
+        stage.loop("a source or a force")
+        rows = self.group.rows_of(s, "the argument of force")
+        if len(rows) != 1 or np.ndim(s) != 1:
+            raise ProgramError(
+                f"{program_line()}: a tensor coupling acts on one vector of spins, without inner columns"
+            )
+        stage.check_finite(rows, "the argument of force")
+        if images is None:  # the twins respond, as to a source
+            out = self.tensor.force(rows)
+            return (out + self._sources.perturbation(self.group, None, FORCE, stage.is_recorded))[0]
+        known = len(images)
+        out = self.tensor.force(rows)
+        if len(images) > known:
+            self._note_response()
+        return out[0]
+
+    def _note_response(self) -> None:
+        """Let records be correlated with the normal that the newest force is made of."""
+        stage, tensor = self._stage, self.tensor
+        if self._probe is None:
+            assert tensor.images is not None
+            ending = label(stage.plan, self.group.name, FORCE)
+            self._probe = SteinProbe(tensor.images, lambda: tensor.factor, ending, stage.step)
+            self._sources.add(self.group, self._probe)
+        self._probe.append(stage.time, stage.index)

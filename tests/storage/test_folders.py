@@ -1,0 +1,125 @@
+"""Folders for results: one run in each at a time, and what killed runs left half written is cleared away."""
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from files import names, run
+
+from sitesampler.errors import InputError, StorageError
+from sitesampler.storage import folders
+from sitesampler.storage.folders import hold, lock_folder, make_folder
+from sitesampler.storage.stores import open_result, publish
+
+
+@pytest.fixture
+def result() -> xr.Dataset:
+    return xr.Dataset({"C_h": (("time", "lag"), np.arange(12.0).reshape(4, 3))})
+
+
+def test_two_runs_in_one_folder_are_refused(tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from sitesampler.errors import StorageError
+from sitesampler.storage.folders import lock_folder
+try:
+    with lock_folder(Path(sys.argv[1])):
+        print("in")
+except StorageError as error:
+    print(error)
+"""
+    with lock_folder(tmp_path) as folder:
+        (folder / ".sample.zarr.1.writing").mkdir()
+        assert run(code, folder) == (
+            f"the output folder {folder} is in use by another run (process {os.getpid()} on {socket.gethostname()}): "
+            f"wait for it to end or choose another folder\n"
+        )
+        assert ".sample.zarr.1.writing" in names(folder), "the second run touches nothing of the first"
+    assert run(code, tmp_path) == "in\n"
+
+
+def test_a_folder_is_made_and_left_overs_are_cleared_away(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "new" / "folder")
+    (folder / ".sample.zarr.1.writing" / "C_h").mkdir(parents=True)
+    (folder / ".state.npz.1.writing").touch()
+    (folder / "kept.zarr").mkdir()
+    make_folder(folder)
+    assert len(names(folder)) == 3, "only who holds the lock may clear it"
+    with lock_folder(folder):
+        assert names(folder) == [".lock", "kept.zarr"]
+    assert names(folder) == ["kept.zarr"]
+
+
+def test_a_run_killed_between_two_renames_loses_nothing(tmp_path: Path, result: xr.Dataset) -> None:
+    publish(result, tmp_path / "new").rename(tmp_path / ".x.zarr.12.writing")
+    publish(result + 1, tmp_path / "old").rename(tmp_path / ".x.zarr.12.replaced.writing")
+    with lock_folder(tmp_path):
+        xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
+    assert names(tmp_path) == ["x.zarr"]
+
+
+def test_a_store_that_was_being_removed_is_not_taken_for_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset
+) -> None:
+    """A removal is killed when it has begun, and nothing of that name is there any more when the next run comes."""
+    path = publish(result, tmp_path / "x.zarr")
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    publish(result + 1, path)
+    monkeypatch.undo()
+    assert len(names(tmp_path)) == 2, "the replaced one is still there"
+    shutil.rmtree(path)
+    with lock_folder(tmp_path):
+        assert names(tmp_path) == [".lock"]
+
+
+def test_where_there_are_no_locks_a_run_goes_on_and_nothing_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".sample.zarr.1.writing").mkdir()
+    monkeypatch.setattr(folders, "fcntl", None)
+    with lock_folder(tmp_path), lock_folder(tmp_path):
+        assert names(tmp_path) == [".sample.zarr.1.writing"]
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(InputError, match=r"output folder .* cannot be written: Not a directory"):
+        make_folder(file / "inside")
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"the output folder .*file is a file: name a folder, which may be a new one"):
+        make_folder(tmp_path / "file")
+
+
+def test_what_runs_have_left_is_cleared_away_and_not_the_store_of_one_that_is_still_writing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / ".thesis.writing").touch()
+    (tmp_path / ".paths.zarr.12.writing").mkdir()
+    with hold(None, tmp_path / "paths.zarr"), lock_folder(tmp_path):
+        assert names(tmp_path) == [".lock", ".paths.zarr.12.writing", ".paths.zarr.lock", ".thesis.writing"]
+    with lock_folder(tmp_path):
+        assert names(tmp_path) == [".lock", ".thesis.writing"]
+
+
+def test_a_run_may_be_nested_in_the_folder_of_another_that_holds_it(tmp_path: Path) -> None:
+    """As the calls of a study and of a sweep are."""
+    with lock_folder(tmp_path), hold(tmp_path / "checkpoint", tmp_path / "paths.zarr"):
+        for again, sentence in (
+            (
+                hold(tmp_path / "checkpoint", None),
+                r"the checkpoint folder .* is in use by another run .* another folder",
+            ),
+            (hold(None, tmp_path / "paths.zarr"), r"the export .*paths\.zarr is in use by another run .* another name"),
+        ):
+            with pytest.raises(StorageError, match=sentence), again:
+                pass
+    assert names(tmp_path) == ["checkpoint"] and names(tmp_path / "checkpoint") == []
