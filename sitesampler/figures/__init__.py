@@ -1,41 +1,25 @@
 """Figures of results: datasets in, a matplotlib Figure (or lines on given Axes) out.
 
-Nothing here runs a network, and nothing uses pyplot: figures are plain `matplotlib.figure.Figure` objects that any
-program can save or embed.  ``overview`` has the figures that fit any program, one module per chapter the others, and
-``lines`` the pieces that all of them are made of.  `KINDS` names those that a study file can ask for.
+The figures of a system stand in the file of its name; each function that is marked as a kind is one that a study file
+can ask for.  Read the pieces that all figures are made of first (``lines``), then what fits any program (``overview``,
+``sizes``), then a system.  Nothing here runs a network, and nothing uses pyplot: figures are plain
+`matplotlib.figure.Figure` objects that any program can save or embed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from sitesampler.errors import InputError, did_you_mean, listing
-from sitesampler.figures import (
-    deep_learning,
-    random_features,
-    random_matrices,
-    recurrent,
-    regression,
-    spikes,
-    spin_glass,
-)
-from sitesampler.figures.lines import (
-    SAMPLE,
-    SIMULATION,
-    THEORY,
+from sitesampler.figures.lines import SAMPLE, SIMULATION, THEORY, last_point, quantile, save, world_label
+from sitesampler.figures.overview import (
+    correlation_figure,
     draw_decay,
     draw_equal_times,
     draw_number,
     draw_trajectories,
-    last_point,
-    quantile,
-    save,
-    world_label,
-)
-from sitesampler.figures.overview import (
-    THEORIES,
-    correlation_figure,
     figure,
     numbers_figure,
     recorded_numbers,
@@ -47,32 +31,12 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-#: Figures by the name that a study file gives as ``kind``: functions of the sampler's dataset and the simulation's.
-KINDS: dict[str, Callable[[xr.Dataset, xr.Dataset | None], Figure]] = {
-    "aging": spin_glass.aging,
-    "equilibrium": spin_glass.equilibrium,
-    "transition": recurrent.transition,
-    "depth": deep_learning.depth,
-    "order_to_chaos": deep_learning.order_to_chaos,
-    "density": random_matrices.density,
-    "fluctuations": random_matrices.fluctuations,
-    "regression": regression.regression,
-    "batches": regression.batches,
-    "marchenko_pastur": regression.marchenko_pastur,
-    "double_descent": random_features.double_descent,
-    "growth": random_features.growth,
-    "feature_learning": deep_learning.feature_learning,
-    "lazy_to_rich": deep_learning.lazy_to_rich,
-    "hidden_outliers": deep_learning.hidden_outliers,
-    "spiked": spikes.spiked,
-    "evolving": spikes.evolving,
-}
+    from sitesampler.figures.lines import Kind
 
 __all__ = [
     "KINDS",
     "SAMPLE",
     "SIMULATION",
-    "THEORIES",
     "THEORY",
     "check_kind",
     "correlation_figure",
@@ -90,6 +54,14 @@ __all__ = [
     "stationary_theory",
     "world_label",
 ]
+
+#: Kinds of figures by the name that a study file gives: the functions so marked in the files of this folder.
+KINDS: dict[str, Kind] = {
+    name: function
+    for module in iter_modules(__path__)
+    for name, function in vars(import_module(f"{__name__}.{module.name}")).items()
+    if getattr(function, "is_kind", False)
+}
 
 
 def check_kind(kind: str | None) -> None:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
 
 from sitesampler.errors import InputError, listing
-from sitesampler.figures.lines import (
-    SAMPLE,
-    SIMULATION,
-    STYLE,
-    THEORY_LINE,
-    TIMES,
-    draw_decay,
-    draw_equal_times,
-    draw_number,
-    draw_trajectories,
-    world_label,
-)
+from sitesampler.figures import lines
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,6 +22,9 @@ if TYPE_CHECKING:
 
 #: (lags, stationary correlation at these lags)
 Theory = tuple["NDArray[np.float64]", "NDArray[np.float64]"]
+
+TIMES = ("time", "time_")
+INNER = ("input", "input_", "layer")
 
 
 # ------------------------------------------------------------------------------------------------------------ figures
@@ -77,6 +70,7 @@ def figure(
     return drawn
 
 
+@matplotlib.rc_context(lines.STYLE)
 def correlation_figure(
     sample: xr.Dataset, simulation: xr.Dataset | None = None, theory: Theory | None = None, vector: str = "h"
 ) -> Figure:
@@ -99,46 +93,45 @@ def correlation_figure(
     Figure
         13 by 4 inches.
     """
-    with matplotlib.rc_context(STYLE):
-        drawn = Figure(figsize=(13, 4.1), layout=ConstrainedLayoutEngine(w_pad=0.1))
-        equal, decay, single = drawn.subplots(1, 3)
-        for dataset, colour in ((simulation, SIMULATION), (sample, SAMPLE)):
-            if dataset is not None and f"C_{vector}" in dataset:
-                draw_equal_times(equal, dataset, vector, color=colour, label=world_label(dataset))
-                draw_decay(decay, dataset, vector, color=colour, label=world_label(dataset))
-        if theory is not None:
-            lags, correlation = theory
-            equal.axhline(correlation[0], label="stationary theory", **THEORY_LINE)
-            decay.plot(lags, correlation, label="stationary theory", **THEORY_LINE)
-            _decay_on_log_scale(decay, {SIMULATION: simulation, SAMPLE: sample}, theory, vector)
-        draw_trajectories(single, sample, vector)
-        equal.set(xlabel="time $t$", ylabel=f"$C_{{{vector}}}(t, t)$", title="(a) equal times")
-        decay.set(xlabel=r"lag $\tau$", ylabel=rf"$C_{{{vector}}}(T, T - \tau)$")
-        last = float(sample["time"][-1])
-        decay.set_title(f"(b) decay over the lag, $T$ = {last:g}")
-        decay.axhline(0, color="0.6", linewidth=0.8)
-        single.set(xlabel="time $t$", ylabel=f"${vector}(t)$", title="(c) single-site trajectories, $N = \\infty$")
-        equal.legend(title="bands: 95 %")
+    drawn = Figure(figsize=(13, 4.1), layout=ConstrainedLayoutEngine(w_pad=0.1))
+    equal, decay, single = drawn.subplots(1, 3)
+    shown = [(dataset, colour) for dataset, colour in _both(sample, simulation) if f"C_{vector}" in dataset]
+    for dataset, colour in shown:
+        draw_equal_times(equal, dataset, vector, color=colour, label=lines.world_label(dataset))
+        draw_decay(decay, dataset, vector, color=colour, label=lines.world_label(dataset))
+    if theory is not None:
+        lags, correlation = theory
+        equal.axhline(correlation[0], label="stationary theory", **lines.THEORY_LINE)
+        lines.dashes(decay, lags, correlation, label="stationary theory")
+        _decay_on_log_scale(decay, shown, theory, vector)
+    draw_trajectories(single, sample, vector)
+    equal.set(xlabel="time $t$", ylabel=f"$C_{{{vector}}}(t, t)$", title="(a) equal times")
+    decay.set(xlabel=r"lag $\tau$", ylabel=rf"$C_{{{vector}}}(T, T - \tau)$")
+    last = float(sample["time"][-1])
+    decay.set_title(f"(b) decay over the lag, $T$ = {last:g}")
+    decay.axhline(0, color="0.6", linewidth=0.8)
+    single.set(xlabel="time $t$", ylabel=f"${vector}(t)$", title="(c) single-site trajectories, $N = \\infty$")
+    equal.legend(title="bands: 95 %")
     return drawn
 
 
 def _decay_on_log_scale(
-    axes: Axes, datasets: dict[str, xr.Dataset | None], theory: Theory, vector: str, least: float = 1e-2
+    axes: Axes, shown: list[tuple[xr.Dataset, str]], theory: Theory, vector: str, least: float = 1e-2
 ) -> None:
     """Draw the decay on a logarithmic inset, as far as the theory stays above `least` of its value at lag 0."""
     lags, correlation = theory
-    shown = correlation > least * correlation[0]
-    if shown.sum() < 3:
+    large = correlation > least * correlation[0]
+    if large.sum() < 3:
         return
     inset = axes.inset_axes((0.45, 0.42, 0.55, 0.55))
-    for colour, dataset in datasets.items():
-        if dataset is not None and f"C_{vector}" in dataset:
-            draw_decay(inset, dataset, vector, color=colour, label="")
-    inset.plot(lags[shown], correlation[shown], **THEORY_LINE)
-    inset.set(yscale="log", ylim=(least * correlation[0], 1.5 * correlation[0]), xlim=(0, lags[shown][-1]))
+    for dataset, colour in shown:
+        draw_decay(inset, dataset, vector, color=colour)
+    lines.dashes(inset, lags[large], correlation[large])
+    inset.set(yscale="log", ylim=(least * correlation[0], 1.5 * correlation[0]), xlim=(0, lags[large][-1]))
     inset.tick_params(labelsize=9)
 
 
+@matplotlib.rc_context(lines.STYLE)
 def numbers_figure(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the recorded numbers over time or layer, one panel each, with error bands.
 
@@ -150,17 +143,57 @@ def numbers_figure(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> 
     names = recorded_numbers(sample)
     columns = min(len(names), 3)
     rows = -(-len(names) // columns)
-    with matplotlib.rc_context(STYLE):
-        drawn = Figure(figsize=(1 + 4 * columns, 0.4 + 3.6 * rows), layout="constrained")
-        panels = drawn.subplots(rows, columns, squeeze=False).ravel()
-        for axes, name in zip(panels, names, strict=False):
-            for dataset, colour in ((simulation, SIMULATION), (sample, SAMPLE)):
-                if dataset is not None and name in dataset:
-                    draw_number(axes, dataset, name, color=colour, label=world_label(dataset))
-        for axes in panels[len(names) :]:
-            axes.set_axis_off()
-        panels[0].legend(title="bands: 95 %")
+    drawn = Figure(figsize=(1 + 4 * columns, 0.4 + 3.6 * rows), layout="constrained")
+    panels = drawn.subplots(rows, columns, squeeze=False).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        for dataset, colour in _both(sample, simulation):
+            if name in dataset:
+                draw_number(axes, dataset, name, color=colour, label=lines.world_label(dataset))
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    panels[0].legend(title="bands: 95 %")
     return drawn
+
+
+# ------------------------------------------------------------------------------------------------------------- curves
+def draw_equal_times(axes: Axes, dataset: xr.Dataset, vector: str, **style: Any) -> None:
+    """Draw C(t, t) over t with its error band."""
+    value, half = lines.equal_times(_last_of(dataset), f"C_{vector}")
+    lines.line(axes, dataset["time"], value, half, **style)
+
+
+def draw_decay(axes: Axes, dataset: xr.Dataset, vector: str, **style: Any) -> None:
+    """Draw C(T, T - tau) over the lag tau, from the last time T, with its error band."""
+    value, half = (part.isel(time=-1)[::-1] for part in lines.with_error(_last_of(dataset), f"C_{vector}"))
+    lines.line(axes, float(dataset["time"][-1]) - value["time_"], value, half, **style)
+
+
+def draw_trajectories(axes: Axes, dataset: xr.Dataset, vector: str, count: int = 5) -> None:
+    """Draw the first kept trajectories of a site vector."""
+    name = f"trajectory_{vector}"
+    if name in dataset:
+        paths = _last_of(dataset)[name].transpose(..., "time")[:count].values
+        for path, colour in zip(paths, lines.SERIES, strict=False):
+            axes.plot(dataset["time"].values, path, color=colour, linewidth=1.1)
+
+
+def draw_number(axes: Axes, dataset: xr.Dataset, name: str, **style: Any) -> None:
+    """Draw a recorded number over time or layer with its error band."""
+    along = str(dataset[name].dims[0])
+    lines.line(axes, dataset[along], *lines.with_error(dataset, name), **style)
+    axes.set(xlabel="time $t$" if along == "time" else along, ylabel=name.replace("_", " "))
+    if along == "layer":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _both(sample: xr.Dataset, simulation: xr.Dataset | None) -> list[tuple[xr.Dataset, str]]:
+    """Return what there is to draw, each as a line with a band, and its colour."""
+    return [(dataset, colour) for dataset, _, colour in lines.worlds(sample, simulation)]
+
+
+def _last_of(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the last of the inner columns and of the layers."""
+    return dataset.isel({dim: -1 for dim in dataset.dims if dim in INNER})
 
 
 # ------------------------------------------------------------------------------------------------------- what is there
@@ -183,25 +216,14 @@ def recorded_numbers(dataset: xr.Dataset) -> list[str]:
     ]
 
 
-# ------------------------------------------------------------------------------------------------------------- theory
-def _random_rnn(sample: xr.Dataset, vector: str, parameters: dict[str, Any]) -> Theory | None:
-    if vector != "h" or parameters.get("symmetry", 0.0) != 0:
-        return None
-    from sitesampler.theory.random_rnn import stationary_correlation
-
-    times = sample["time"].values
-    lags = (times[-1] - times)[::-1]
-    try:  # at the time step of the run: the sampler is exact for the discrete-time network
-        return lags, stationary_correlation(parameters["g"], lags, parameters["phi"], dt=parameters["dt"])
-    except ValueError:  # a nonlinearity that is not odd, not bounded, or the user's own
-        return None
-
-
-#: Stationary solutions by program: a function of the dataset, the vector and the parameters, None where there is none.
-THEORIES: dict[str, Callable[[xr.Dataset, str, dict[str, Any]], Theory | None]] = {"random_rnn": _random_rnn}
-
-
 def stationary_theory(sample: xr.Dataset, vector: str) -> Theory | None:
-    """Return lags and stationary correlation of a recorded vector, where the program has a stationary theory."""
-    solution = THEORIES.get(str(sample.attrs.get("program")))
-    return solution(sample, vector, json.loads(sample.attrs.get("parameters", "{}"))) if solution else None
+    """Return lags and stationary correlation of a recorded vector, where the program has a stationary theory.
+
+    It has one if the file of its figures holds a function ``stationary`` of the dataset and the vector.
+    """
+    name = str(sample.attrs.get("program"))
+    home = f"{__package__}.{name}"
+    if not name.isidentifier() or find_spec(home) is None:
+        return None
+    solution = getattr(import_module(home), "stationary", None)
+    return solution(sample, vector) if solution else None

@@ -1,69 +1,29 @@
-"""The tutorial's systems and more, one short site program per module.
+"""The tutorial's systems and more, one short site program per file; the file and its function have one name.
 
-Programs import NumPy and the named nonlinearities only, and speak to ``net`` alone: each runs in every world.
+Programs import NumPy and the named nonlinearities only, and speak to ``net`` alone: each runs in every world.  A system
+is there once its file is: nothing lists them.  The same name begins the files of its theory, figures, verification and
+studies, none of which live here.
 """
 
-from sitesampler.models.deep_network import deep_network
-from sitesampler.models.deep_propagation import deep_propagation
-from sitesampler.models.evolving_spikes import evolving_spikes
-from sitesampler.models.excitatory_inhibitory import excitatory_inhibitory
-from sitesampler.models.gaussian_mixture_sgd import gaussian_mixture_sgd
-from sitesampler.models.goe_flow import goe_flow
-from sitesampler.models.hopfield import hopfield
-from sitesampler.models.lotka_volterra import lotka_volterra
-from sitesampler.models.low_rank_rnn import low_rank_rnn
-from sitesampler.models.perceptron_flow import perceptron_flow
-from sitesampler.models.random_features import random_features
-from sitesampler.models.random_rnn import random_rnn
-from sitesampler.models.random_rnn_lyapunov import random_rnn_lyapunov
-from sitesampler.models.regression_flow import regression_flow
-from sitesampler.models.spherical_pspin import spherical_pspin
-from sitesampler.models.spiked_wigner import spiked_wigner
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
 
 #: Names of the models.
-NAMES = (
-    "deep_network",
-    "deep_propagation",
-    "evolving_spikes",
-    "excitatory_inhibitory",
-    "gaussian_mixture_sgd",
-    "goe_flow",
-    "hopfield",
-    "lotka_volterra",
-    "low_rank_rnn",
-    "perceptron_flow",
-    "random_features",
-    "random_rnn",
-    "random_rnn_lyapunov",
-    "regression_flow",
-    "spherical_pspin",
-    "spiked_wigner",
-)
+NAMES = tuple(sorted(module.name for module in iter_modules(__path__)))
 
-__all__ = [
-    "NAMES",
-    "deep_network",
-    "deep_propagation",
-    "evolving_spikes",
-    "excitatory_inhibitory",
-    "gaussian_mixture_sgd",
-    "goe_flow",
-    "hopfield",
-    "lotka_volterra",
-    "low_rank_rnn",
-    "perceptron_flow",
-    "random_features",
-    "random_rnn",
-    "random_rnn_lyapunov",
-    "regression_flow",
-    "spherical_pspin",
-    "spiked_wigner",
-    "summary",
-]
+globals().update({name: getattr(import_module(f"{__name__}.{name}"), name) for name in NAMES})
 
 
 def summary(name: str) -> str:
     """Return the first line of a model's docstring."""
-    if name not in NAMES:
-        raise AttributeError(f"there is no model {name!r}; the models are {', '.join(NAMES)}")
-    return (globals()[name].__doc__ or "").split("\n", 1)[0]
+    program = globals()[name] if name in NAMES else __getattr__(name)
+    return (program.__doc__ or "").split("\n", 1)[0]
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"there is no model {name!r}; the models are {', '.join(NAMES)}")
+
+
+def __dir__() -> list[str]:
+    return ["NAMES", *NAMES, "summary"]

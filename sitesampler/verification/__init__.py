@@ -1,17 +1,19 @@
 """``sitesampler verify``: every system against closed forms and against direct simulation, in one table.
 
-A system's rows are a generator in one of the chapters, which reads like the physics: it runs the program with sizes
-from `Runs`, takes quantities with `of`, and puts a reference beside each.  `judge` then says whether the whole table
-deviates more than chance allows.
+The file of a system holds a generator ``rows``, which reads like the physics: it runs the program with sizes from
+`Runs`, takes quantities with `of`, and puts a reference beside each, which makes a `Row`.  `judge` then says whether
+the whole table deviates more than chance allows.  Read a system first, then the row, the runs and the verdict.  The
+references are those of the theory; none is worked out here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 
 from sitesampler.errors import InputError, did_you_mean, listing
-from sitesampler.verification import beyond, disorder, learning, linear, spikes
-from sitesampler.verification.rows import EXACT, Estimate, Row, derived, of
+from sitesampler.verification.row import EXACT, Estimate, Row, derived, of
 from sitesampler.verification.runs import Runs
 from sitesampler.verification.verdict import FALSE_ALARM, Verdict, judge, table
 
@@ -31,27 +33,11 @@ __all__ = [
     "table",
 ]
 
-#: The rows of each system, by the name of its model.
+#: The rows of each system, by the name of its model: the ``rows`` of every file of this folder that has some.
 SYSTEMS: dict[str, Callable[[Runs], Iterator[Row]]] = {
-    rows.__name__: rows
-    for rows in (
-        disorder.spherical_pspin,
-        disorder.random_rnn,
-        disorder.random_rnn_lyapunov,
-        disorder.deep_propagation,
-        linear.goe_flow,
-        linear.regression_flow,
-        linear.random_features,
-        learning.deep_network,
-        spikes.spiked_wigner,
-        spikes.evolving_spikes,
-        beyond.lotka_volterra,
-        beyond.low_rank_rnn,
-        beyond.excitatory_inhibitory,
-        beyond.gaussian_mixture_sgd,
-        beyond.perceptron_flow,
-        beyond.hopfield,
-    )
+    name: module.rows
+    for name in sorted(found.name for found in iter_modules(__path__))
+    if hasattr(module := import_module(f"{__name__}.{name}"), "rows")
 }
 
 

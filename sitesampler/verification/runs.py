@@ -1,4 +1,4 @@
-"""The runs that a chapter asks for: sizes for a quick table or a full one, and seeds."""
+"""The runs that a system asks for: sizes for a quick table or a full one, and seeds."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ class Runs:
         self.system, self.quick = system, quick
         self._seeds = np.random.SeedSequence([seed, zlib.crc32(system.encode())])
 
-    def _seed(self) -> int:
+    def next_seed(self) -> int:
+        """Return the seed of the next run."""
         return int(self._seeds.spawn(1)[0].generate_state(1)[0])
 
     def _larger(self, what: str, number: int) -> int:
@@ -57,7 +58,7 @@ class Runs:
         started = time.perf_counter()
         parameters = {"tolerance": _QUICK if self.quick else _FULL, **parameters}
         result = sitesampler.sample(
-            program, population=self._larger("population", population), replicas=replicas, seed=self._seed(), keep=0,
+            program, population=self._larger("population", population), replicas=replicas, seed=self.next_seed(), keep=0,
             progress=False, **parameters,
         )  # fmt: skip
         return self._labelled(result, label, started)
@@ -77,7 +78,7 @@ class Runs:
 
         started = time.perf_counter()
         result = sitesampler.sample(
-            program, population=population, replicas=2, seed=self._seed(), keep=0, tolerance=_TIGHT, progress=False,
+            program, population=population, replicas=2, seed=self.next_seed(), keep=0, tolerance=_TIGHT, progress=False,
             **parameters,
         )  # fmt: skip
         return self._labelled(result, label, started)
@@ -91,7 +92,7 @@ class Runs:
         started = time.perf_counter()
         size = self._larger("size", size) if grow else size
         result = sitesampler.simulate(
-            program, size=size, replicas=self._larger("replicas", replicas) if many else replicas, seed=self._seed(),
+            program, size=size, replicas=self._larger("replicas", replicas) if many else replicas, seed=self.next_seed(),
             keep=0, progress=False, **parameters,
         )  # fmt: skip
         return self._labelled(result, "", started, kind=f"simulation, N = {size:,}")

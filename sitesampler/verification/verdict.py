@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sitesampler.verification.rows import EXACT, Row
+from sitesampler.verification.row import EXACT, Row
 
 #: Chance that a correct sampler fails the whole table.
 FALSE_ALARM = 1e-3

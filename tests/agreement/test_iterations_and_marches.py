@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
-from test_worlds import SMALL, assert_same
+from test_worlds import SMALL, assert_same, small
 from threshold import assert_agreement
 
 import sitesampler as ss
@@ -30,7 +30,7 @@ def swept(program: Any, **options: Any) -> xr.Dataset:
 # ------------------------------------------------------------------------------------------------ iterations and marches
 @pytest.mark.parametrize("name", ss.models.NAMES)
 def test_sweeps_agree_with_a_march_on_every_model(name: str) -> None:
-    program, (parameters, _) = getattr(ss.models, name), SMALL[name]
+    program, (parameters, _) = getattr(ss.models, name), small(name)
     options = {**parameters, "every": 5 if "duration" in parameters else 1}
     march = ss.sample(program, population=2_000, replicas=16, seed=3, keep=0, **options)
     iterations = swept(program, population=4_000, chunk=1_000, **options)

@@ -1,6 +1,6 @@
 """One row of the table: a sampled quantity beside its reference, and how far apart they are.
 
-A chapter says ``of(ds, "C_h", time=5, time_=5).theory(1.08162)``.  Nothing here runs anything or passes judgement.
+A system says ``of(ds, "C_h", time=5, time_=5).theory(1.08162)``.  Nothing here runs anything or passes judgement.
 """
 
 from __future__ import annotations

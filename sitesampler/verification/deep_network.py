@@ -1,4 +1,4 @@
-"""Sections 8 and 11.2 of the tutorial: deep networks that learn features, and the outliers of their weights."""
+"""Deep networks that learn features, from linear and lazy ones to deep ones, and outliers of their weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from sitesampler import models
 from sitesampler.records.names import STDERR
 from sitesampler.theory import feature_learning
-from sitesampler.verification.rows import Row, of
+from sitesampler.verification.row import Row, of
 from sitesampler.verification.runs import Runs
 
 if TYPE_CHECKING:
     import xarray as xr
+
 
 GRAM = np.array([[1.0, 0.3], [0.3, 1.0]])
 TASK: dict[str, Any] = {
@@ -72,7 +73,7 @@ LARGE_NETWORKS: tuple[tuple[int, int, dict[str, Any], list[tuple[str, dict[str, 
 )
 
 
-def deep_network(run: Runs) -> Iterator[Row]:
+def rows(run: Runs) -> Iterator[Row]:
     """Check outputs, kernels and responses from linear networks to deep ones, the lazy limit, and outliers."""
     yield from _linear(run)
     yield from _one_hidden_layer(run)
