@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..nonlinearities import Activation, nonlinearity
-from ._hermite import DROPPED_TERM, FloatArray, coefficients, power_series, without_tail
-from .gaussian import slope_at_zero
+from sitesampler.nonlinearities import Activation, nonlinearity
+from sitesampler.theory._hermite import DROPPED_TERM, FloatArray, coefficients, power_series, without_tail
+from sitesampler.theory.gaussian import slope_at_zero
 
 # Search range of c_0, in units of the variance of h.
 SMALLEST_VARIANCE, LARGEST_VARIANCE = 1e-13, 1e3

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..nonlinearities import Activation, Nonlinearity, nonlinearity
-from ._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
-from ._lyapunov import lyapunov_exponent
-from ._stationary import potential, stationary_correlation, stationary_variance
-from .gaussian import product_average
+from sitesampler.nonlinearities import Activation, Nonlinearity, nonlinearity
+from sitesampler.theory._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
+from sitesampler.theory._stationary import potential, stationary_correlation, stationary_variance
+from sitesampler.theory.gaussian import product_average
 
 __all__ = [
     "correlation",
     "linear_correlation_and_response",
-    "lyapunov_exponent",
     "potential",
     "stationary_correlation",
     "stationary_variance",

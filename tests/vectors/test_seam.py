@@ -142,7 +142,11 @@ def test_no_engine_file_but_those_of_vectors_mixes_or_makes_site_vectors(
 def test_the_seam_notices_a_product_elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """An adversary: a matrix that multiplies rows itself."""
     request.getfixturevalue("other_library")
-    code = compile("def times(self, vectors, rounding):\n    return vectors @ vectors.T @ vectors", PACKAGE / "physics" / "x.py", "exec")
+    code = compile(
+        "def times(self, vectors, rounding):\n    return vectors @ vectors.T @ vectors",
+        PACKAGE / "physics" / "x.py",
+        "exec",
+    )
     space: dict[str, Any] = {}
     exec(code, space)
     monkeypatch.setattr("sitesampler.physics.matrix.GaussianMatrix.times", space["times"])

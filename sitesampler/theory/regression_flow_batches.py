@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["MultiPass", "OnePass", "multi_pass", "one_pass"]
 
