@@ -10,8 +10,8 @@ import xarray as xr
 
 import sitesampler as ss
 from sitesampler.errors import InputError, NotFinite
-from sitesampler.studies.run import run_study
 from sitesampler.studies.program import load_program
+from sitesampler.studies.run import run_study
 from sitesampler.studies.study_file import StudyError, read_study
 
 WHOLE = """
