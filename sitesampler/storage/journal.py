@@ -67,6 +67,8 @@ class Purpose:
         Sentence for the folder of another run, with its ``{folder}`` and the ``{difference}``.
     folder_is : str
         What the folder is called in messages.
+    error : type
+        Of the refusal.
     results : bool
         Whether the pieces are results, which a new run leaves there until it replaces them.
     """
@@ -76,6 +78,7 @@ class Purpose:
     seeds: Mapping[str, int | None]
     refusal: str
     folder_is: str = "checkpoint folder"
+    error: type[InputError] = InputError
     results: bool = False
 
 
@@ -111,7 +114,7 @@ class Journal:
         return None
 
     def state(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
-        """Return arrays and facts of a piece, if the journal names it.
+        """Return arrays and facts of a piece, if the journal names it and it is there.
 
         Raises
         ------
@@ -121,7 +124,7 @@ class Journal:
         return None
 
     def dataset(self, name: str) -> xr.Dataset | None:
-        """Return the dataset of a piece, loaded, if the journal names it.
+        """Return the dataset of a piece, loaded, if the journal names it and it is there.
 
         Raises
         ------
@@ -165,7 +168,7 @@ class _Folder(Journal):
 
     def state(self, name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]] | None:
         file = f"{name}.npz"
-        if file not in self._facts["done"]:
+        if not self._named(file):
             return None
         found = read_state(self._folder / file)
         self._check(file)
@@ -173,12 +176,15 @@ class _Folder(Journal):
 
     def dataset(self, name: str) -> xr.Dataset | None:
         file = f"{name}.zarr"
-        if file not in self._facts["done"]:
+        if not self._named(file):
             return None
         with open_result(self._folder / file) as stored:
             self._check(file)
             # A store has an order of its own.
             return stored[self._facts["done"][file]["variables"]].load().drop_encoding()
+
+    def _named(self, file: str) -> bool:
+        return file in self._facts["done"] and (self._folder / file).exists()
 
     def _check(self, file: str) -> None:
         if not self.has(file):
@@ -206,11 +212,13 @@ class _Folder(Journal):
 
     def forget(self, *files: str) -> None:
         with self._lock:
-            for file in files:
-                named = self._facts["done"].pop(file, None)
-                if named is not None and not is_ours(self._folder / file) and file.endswith(".zarr"):
+            named = [file for file in files if file in self._facts["done"]]
+            for file in named:
+                del self._facts["done"][file]
+                if file.endswith(".zarr") and not is_ours(self._folder / file):
                     discard(self._folder / file)
-            self._write([])
+            if named:
+                self._write([])
 
     def inside(self, *names: str) -> list[Inside | None]:
         with self._lock:
@@ -277,8 +285,8 @@ def open_journal(folder: Path | None, purpose: Purpose, resume: bool, note: Note
         if resumed := resume and facts is not None:
             given = {name: seed for name, seed in purpose.seeds.items() if seed is not None}
             before = {name: facts["seeds"].get(name) for name in given}
-            if found := difference({**facts["settings"], **before}, {**settings, **given}):
-                raise InputError(purpose.refusal.format(folder=folder, difference=found))
+            if found := difference({**before, **facts["settings"]}, {**given, **settings}):
+                raise purpose.error(purpose.refusal.format(folder=folder, difference=found))
             _remove(folder, facts["gone"])
         else:
             if facts is not None:

@@ -104,7 +104,8 @@ def run_study(
     if not resume:
         _refuse_foreign(folder)
     seeds = dict.fromkeys(_STORES, None)
-    purpose = Purpose("study", study.settings(), seeds, _OTHER_STUDY.format(study.path), "output folder", results=True)
+    refusal = _OTHER_STUDY.format(study.path)
+    purpose = Purpose("study", study.settings(), seeds, refusal, "output folder", StudyError, results=True)
     with open_journal(folder, purpose, resume, told) as journal:
         run = _Run(study, program, folder, Placed(client=client, progress=progress), journal)
         if announce is not None:
@@ -121,7 +122,14 @@ def _refuse_foreign(folder: Path) -> None:
     """Refuse a folder in which something else has the name of what a run will write."""
     for name in (*(f"{name}.zarr" for name in _STORES.values()), _TRAJECTORIES, _PARTIAL):
         refuse_foreign(folder / name)
-    if os.path.lexists(folder / _FIGURE) and not (folder / JOURNAL).exists():
+    if (folder / JOURNAL).exists():
+        return
+    if os.path.lexists(folder / _CHECKPOINT):
+        raise InputError(
+            f"{folder / _CHECKPOINT} was not left by a run, which would keep its pieces there; choose another folder "
+            "with --output, or move it away"
+        )
+    if os.path.lexists(folder / _FIGURE):
         raise StorageError(
             f"{folder / _FIGURE} is there already and was not left by a run: choose another folder or move it away"
         )
@@ -170,8 +178,9 @@ class _Run:
                 open_result(self.folder / store).close()
         except StorageError as error:
             self.journal.note(f"{name}.zarr is computed again: {error}")
+            dataset = None
+        if dataset is None:
             self.journal.forget(f"{name}.zarr", *beside, _FIGURE)
-            return None
         return dataset
 
     def _called(self, call: str, options: Mapping[str, Any], inside: Inside | None) -> xr.Dataset:

@@ -99,14 +99,12 @@ def sweep(
     >>> ds.q.sizes["sigma_w"], ds.sigma_w.values.tolist(), ds.sigma_w.attrs["long_name"]
     (2, [0.8, 2.0], 'parameter sigma_w of deep_propagation')
     """
-    axes, notes = (
-        _checked(program, call or sample, over, fixed if seed is None else {**fixed, "seed": seed}),
-        list[str](),
-    )
+    call, notes = call or sample, list[str]()
+    axes = _checked(program, call, over, fixed if seed is None else {**fixed, "seed": seed})
     kept, placed = Kept.of({"checkpoint": checkpoint, "resume": resume}), Placed(client=client, progress=progress)
     place = None if kept.checkpoint is None else Inside(kept.checkpoint, kept.resume, notes.append)
     try:
-        return run_sweep(Sweep(program, call or sample, axes, fixed, seed), placed, place, notes.append)
+        return run_sweep(Sweep(program, call, axes, fixed, seed), placed, place, notes.append)
     finally:
         for sentence in notes:
             warnings.warn(sentence, RuntimeWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Sweeps find what a march finds, and know how well: every model, closed equations, errors that cover."""
+"""Iterations find what a march finds, and know how well: every model, closed equations, errors that cover."""
 
 from typing import Any
 
@@ -12,9 +12,10 @@ from threshold import assert_agreement
 import sitesampler as ss
 from sitesampler.errors import InputError
 from sitesampler.physics.estimates import factorised
-from sitesampler.runs.chunks import Iteration, Start, merged_outcomes, run_chunk, run_start
+from sitesampler.runs.chunks import Chunks, merged_outcomes, run_chunk, run_start, start_of
 from sitesampler.runs.iteration import NotConverged
-from sitesampler.runs.options import prepare
+from sitesampler.runs.options import Sampled
+from sitesampler.runs.task import prepare
 from sitesampler.theory import random_rnn
 
 #: Variables that a march does not have.
@@ -112,14 +113,14 @@ def test_scatter_between_chunks_of_one_iteration_is_too_small_an_error(symmetry:
     Without memory, fields are linear in matched draws: all chunks agree to rounding, on what is not exact at all.
     """
     parameters = {"g": 1.8, "symmetry": symmetry, "dt": 0.25, "duration": 3.0}
-    task = prepare(ss.models.random_rnn, parameters, True, 250, True, 3, 0, 1, 1e-3, "float64")
+    task = prepare(ss.models.random_rnn, parameters, Sampled(population=1_000, seed=3, keep=0, tolerance=1e-3), 250)
     means, scatter = [], []
     for replica in range(12):
-        estimates = run_start(Start(task, True), replica, lambda _: None)
+        estimates = run_start((task, True), start_of(replica), lambda _: None)
         for number in range(3):
             frozen = [factorised(estimates, 1e-2)] * (replica + 1)
-            iteration = Iteration(task, frozen, number, number == 2, None, 1_000)
-            outcomes = [run_chunk(iteration, replica, chunk, 0, 250, lambda _: None) for chunk in range(4)]
+            shared = Chunks(task, frozen, number, number == 2)
+            outcomes = [run_chunk(shared, shared.piece(replica, chunk, 0, 250), lambda _: None) for chunk in range(4)]
             tally = merged_outcomes(outcomes).tally
             assert tally is not None
             estimates = frozen[0].measured(tally.arrays)
@@ -132,7 +133,7 @@ def test_scatter_between_chunks_of_one_iteration_is_too_small_an_error(symmetry:
 
 
 @pytest.mark.slow
-def test_errors_cover_what_is_wrong_with_the_result_that_sweeps_started_from() -> None:
+def test_errors_cover_what_is_wrong_with_the_result_that_iterations_started_from() -> None:
     """A small result starts runs of four times its size: its own errors are far from forgotten, and are in theirs."""
     parameters: dict[str, Any] = {"g": 2.0, "dt": 0.25, "duration": 7.5, "every": 3}
     values, errors = [], []

@@ -1,5 +1,6 @@
 """Order parameters of an iteration: a march written down is what a chunk repeats, and what chunks measure adds up."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from sitesampler.physics.frozen import FrozenOrderParameters, Tally, merged_tall
 from sitesampler.physics.order import Expansion, LiveOrderParameters, Memory, Question
 from sitesampler.physics.written import WrittenOrderParameters
 from sitesampler.records.recorder import Recorder
-from sitesampler.runs.chunks import Iteration, merged_outcomes, run_chunk
-from sitesampler.runs.march import Task
+from sitesampler.runs.chunks import Chunks, merged_outcomes, run_chunk
+from sitesampler.runs.task import Task
 from sitesampler.vectors.layout import Layout
 from sitesampler.worlds.ensemble import SiteEnsemble
 
@@ -50,8 +51,8 @@ class Remembering(WrittenOrderParameters):
 def play(order: Any, task: Task, seed: int = 0) -> Any:
     """Run the program of a task with these order parameters, and return its records."""
     recorder, stage = Recorder(task.plan), Stage(Script(task.plan), order)
-    layout = Layout(task.size, np.dtype(task.dtype))
-    task.program(SiteEnsemble(stage, recorder, np.random.SeedSequence(seed), layout, task.tolerance), **task.parameters)
+    layout, stream = Layout(task.size, np.dtype(task.asked.dtype)), np.random.SeedSequence(seed)
+    task.program(SiteEnsemble(stage, recorder, stream, layout, task.tolerance), **task.parameters)
     return recorder.variables()
 
 
@@ -175,12 +176,12 @@ def test_a_chunk_takes_nothing_from_its_own_samples() -> None:
             x = np.tanh(y)
 
     task = task_of(program, 200)
+    task = replace(task, asked=replace(task.asked, keep=200))
     estimates = start_of(task)
     runs = []
     for touched[0] in (False, True):
-        iteration = Iteration(task, [factorised(estimates, 1e-3)], 0, True, None, 400)
-        object.__setattr__(iteration.task, "keep", 200)
-        runs.append(run_chunk(iteration, 0, 0, 0, 200, silent).variables)
+        shared = Chunks(task, [factorised(estimates, 1e-3)], 0)
+        runs.append(run_chunk(shared, shared.piece(0, 0, 0, 200), silent).variables)
     plain, other = (run["trajectory_y"].values[:, :3] for run in runs)
     moved = np.abs(plain - other).max(1)
     # Draws are matched to what the chunk has seen, the basis: neighbours move by the part of one sample in it.

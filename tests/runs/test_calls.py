@@ -11,9 +11,9 @@ import xarray as xr
 
 import sitesampler as ss
 from sitesampler.errors import NotFinite, PopulationTooSmall
-from sitesampler.runs import calls as sampler
-from sitesampler.runs.march import run_replica
-from sitesampler.runs.options import prepare
+from sitesampler.runs.march import replica_of, run_replica
+from sitesampler.runs.options import DEFAULT_TOLERANCE, Placed, Sampled, Simulated
+from sitesampler.runs.task import prepare
 from sitesampler.storage.stores import publish
 from sitesampler.vectors.kernels import BLOCK
 
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
     """More samples than a block: threads within a replica, and replicas side by side."""
     found = []
     for at_once, lanes in ((1, 1), (1, 2), (2, 1), (2, 3)):
-        monkeypatch.setattr(sampler, "share", lambda replicas, client, shared=(at_once, lanes): shared)
+        monkeypatch.setattr(Placed, "share", lambda self, pieces, shared=(at_once, lanes): shared)
         found.append(WORLD_CALLS[world](replicas=2, seed=7, keep=5, duration=0.5))
     for other in found[1:]:
         assert_same_bits(found[0], other)
@@ -63,9 +63,9 @@ def test_replica_r_does_not_depend_on_how_many_there_are() -> None:
     # The mean over r replicas, times r, minus that of the earlier ones, is replica r.
     second = 2 * parts[1].C_h - parts[0].C_h
     third = 3 * three.C_h - 2 * parts[1].C_h
-    task = prepare(mixed, {}, True, 300, True, 1, 16, 1, sampler.DEFAULT_TOLERANCE, "float64")
+    task = prepare(mixed, {}, Sampled(population=300, seed=1, tolerance=DEFAULT_TOLERANCE))
     for replica, found in ((1, second), (2, third)):  # in any order, in any thread
-        alone = run_replica(task, replica, lambda steps: None).variables["C_h"].values
+        alone = run_replica(task, replica_of(task, replica), lambda steps: None).variables["C_h"].values
         np.testing.assert_allclose(found, alone, rtol=0, atol=1e-12)
 
 
@@ -162,8 +162,10 @@ def test_exact_results_are_not_reported_as_infinitely_precise() -> None:
 
 
 def test_standard_errors_are_those_of_the_replicas() -> None:
-    task = prepare(mixed, {"duration": 0.3}, False, 60, True, 1, 0, 1, sampler.DEFAULT_TOLERANCE, "float64")
-    alone = np.array([run_replica(task, r, lambda steps: None).variables["q"].values for r in range(5)])
+    task = prepare(mixed, {"duration": 0.3}, Simulated(size=60, seed=1, keep=0))
+    alone = np.array(
+        [run_replica(task, replica_of(task, r), lambda steps: None).variables["q"].values for r in range(5)]
+    )
     ds = ss.simulate(mixed, size=60, replicas=5, seed=1, duration=0.3)
     np.testing.assert_allclose(ds.q, alone.mean(0), rtol=1e-13)
     np.testing.assert_allclose(ds.q_stderr, alone.std(0, ddof=1) / np.sqrt(5), rtol=1e-6)

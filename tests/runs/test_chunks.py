@@ -8,7 +8,7 @@ import pytest
 from iterated import chunk_of, start_of, task_of
 
 import sitesampler as ss
-from sitesampler.runs import chunks
+from sitesampler.runs import task as tasks
 from sitesampler.vectors.table import Table
 from sitesampler.worlds.ensemble import SiteEnsemble
 
@@ -35,7 +35,7 @@ def test_a_finished_chunk_leaves_no_table_of_samples(program: object, monkeypatc
             tables.append(weakref.ref(draws._own))
             return draws, ratio
 
-    monkeypatch.setattr(chunks, "SiteEnsemble", Watched)
+    monkeypatch.setattr(tasks, "SiteEnsemble", Watched)
     task = task_of(program, 200, duration=0.5, dt=0.1)
     chunk_of(task, start_of(task))
     assert len(worlds) == 2

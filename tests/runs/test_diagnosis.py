@@ -307,7 +307,7 @@ def test_true_sweeps_have_a_part_of_the_chunk_in_use() -> None:
     ids=str,
 )
 def test_refused_before_any_work(call: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sitesampler.runs.calls.run", None)
+    monkeypatch.setattr("sitesampler.runs.run.march", None)
     with pytest.raises(InputError, match=message):
         diagnose(ss.models.random_rnn, **call)
 

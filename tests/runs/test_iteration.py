@@ -1,4 +1,4 @@
-"""Sweeps as a user meets them: what is refused, what goes on when chunks diverge, and that the bits never differ."""
+"""Iterations as a user meets them: what is refused, what goes on when chunks diverge, and that the bits never differ."""
 
 import itertools
 import json
@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,12 @@ from sitesampler.compute.workers import Workers
 from sitesampler.errors import InputError, NotFinite, PopulationTooSmall
 from sitesampler.physics.estimates import Estimates, Structure
 from sitesampler.physics.frozen import Tally
-from sitesampler.runs.iteration import NotConverged, Plan, State, Sweeps
+from sitesampler.runs.chunks import Chunks, chunks_of, run_chunk
+from sitesampler.runs.iteration import ChunksLeftOut, Iteration, NotConverged
+from sitesampler.runs.options import Iterated
+from sitesampler.runs.pieces import Means
+from sitesampler.runs.states import State
+from sitesampler.storage.journal import Journal
 from sitesampler.storage.stores import publish
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
@@ -32,7 +38,7 @@ SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed":
 
 
 def swept(program: Any = ss.models.random_rnn, **changes: Any) -> xr.Dataset:
-    """Run a small sweep; it may stop before it has converged."""
+    """Run a small iteration; it may stop before it has converged."""
     options = {**SMALL, **(RNN if program is ss.models.random_rnn else {}), **changes}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)
@@ -43,7 +49,7 @@ def swept(program: Any = ss.models.random_rnn, **changes: Any) -> xr.Dataset:
 @pytest.mark.parametrize("population", [4, 10, 101, 4096, 1_000_003])
 @pytest.mark.parametrize("chunk", [2, 3, 97, 1000])
 def test_chunks_cover_the_population_and_differ_by_one_sample_at_most(population: int, chunk: int) -> None:
-    chunks = Plan(population, chunk, 1, "auto", "march").chunks()
+    chunks = chunks_of(population, chunk)
     assert [number for number, _, _ in chunks] == list(range(len(chunks)))
     assert [first for _, first, _ in chunks] == [0, *itertools.accumulate(size for _, _, size in chunks)][:-1]
     sizes = [size for _, _, size in chunks]
@@ -166,9 +172,10 @@ def test_a_result_is_a_start_whether_in_memory_or_stored(tmp_path: Path) -> None
 def test_each_replica_starts_from_one_of_its_own() -> None:
     """Else what is wrong with the start would be the same in all of them, and in no error."""
     task = task_of(ss.models.random_rnn, 100, **RNN)
-    given = tuple(start_of(task, replica) for replica in range(2))
-    progress = Progress("", tasks=1, steps=1, show=False)
-    state = Sweeps(task, Plan(400, 100, 2, "auto", given), Workers(), progress).begin()
+    task = replace(task, asked=replace(task.asked, replicas=2))
+    given: Any = tuple(start_of(task, replica) for replica in range(2))
+    means = Means(Workers(), Progress("", tasks=1, steps=1, show=False), Journal({}))
+    state = Iteration(task, Iterated(iterations="auto", order_parameters=given), means).begin()
     assert state.estimates == list(given)
     assert state.errors[0] == state.errors[1] > 0
 
@@ -309,7 +316,7 @@ def test_what_averaged_iterations_have_recorded_is_kept_when_a_later_chunk_diver
     # Rehearsals and marches come first; then 8 chunks for each iteration.
     limit[0] = len(calls) - 8
     calls.clear()
-    with pytest.raises(NotFinite, match=r"late, last sweep") as caught:
+    with pytest.raises(NotFinite, match=r"late, last iteration") as caught:
         swept(late, iterations=6)
     partial = caught.value.partial
     assert partial.attrs["incomplete"] == str(caught.value)
@@ -346,7 +353,7 @@ def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch
             delay = next(delays)
         time.sleep(delay)
         outcome = run_chunk(shared, *arguments, report=report)
-        seen.append(arguments[:2])
+        seen.append(arguments[0].key)
         return outcome
 
     monkeypatch.setattr(iterations, "run_chunk", late)
@@ -357,7 +364,6 @@ def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch
 
 def test_chunks_draw_numbers_of_their_own_in_each_iteration_and_replica() -> None:
     from sitesampler.physics.estimates import factorised
-    from sitesampler.runs.chunks import Iteration, run_chunk
 
     task = task_of(exploding, 50, threshold=99.0)
     frozen = [factorised(start_of(task), 1e-3)] * 2
@@ -365,8 +371,8 @@ def test_chunks_draw_numbers_of_their_own_in_each_iteration_and_replica() -> Non
     for number in range(2):
         for replica in range(2):
             for chunk in range(2):
-                iteration = Iteration(task, frozen, number, True, None, 100)
-                outcome = run_chunk(iteration, replica, chunk, 0, 50, lambda _: None)
+                shared = Chunks(task, frozen, number)
+                outcome = run_chunk(shared, shared.piece(replica, chunk, 0, 50), lambda _: None)
                 first.add(outcome.variables["h_kurtosis"].values[0, 3])
     assert len(first) == 8
 
@@ -375,13 +381,13 @@ def test_chunks_draw_numbers_of_their_own_in_each_iteration_and_replica() -> Non
 def test_the_change_is_measured_in_errors_of_the_mean_over_chunks(rng: np.random.Generator) -> None:
     """For averages that do not move, whatever the chunks weigh: about one."""
     from sitesampler.physics.frozen import merged_tallies
-    from sitesampler.runs.iteration import _error
+    from sitesampler.runs.change import error_of
 
     ratios = []
     for _ in range(400):
         parts = rng.standard_normal((10, 5, 5)) / 10
         total = merged_tallies([Tally(100.0, 1, [part], np.zeros(1)) for part in parts])
-        ratios.append(np.linalg.norm(total.arrays[0]) / _error(total, total.scatter[0]))
+        ratios.append(np.linalg.norm(total.arrays[0]) / error_of(total, total.scatter[0]))
     assert np.sqrt(np.mean(np.square(ratios))) == pytest.approx(1.0, abs=0.05)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import xarray as xr
+from files import names
 
 import sitesampler as ss
 from sitesampler.cli import main
@@ -67,12 +68,12 @@ def words(file: Path, folder: Path, *more: str) -> list[str]:
     return ["run", str(file), "--output", str(folder), "--no-progress", *more]
 
 
+def stop(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def interrupted(file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a study up to its simulation."""
-
-    def stop(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr("sitesampler.studies.run.simulate", stop)
         assert main(words(file, folder)) == 130
@@ -134,17 +135,28 @@ def test_a_dataset_that_was_damaged_since_is_computed_again(
 
 
 def test_without_resume_a_checkpoint_is_discarded_and_that_is_said(
-    file: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+    file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "checkpoint" / "sample").mkdir(parents=True)
-    (folder / "checkpoint" / "sample" / "old").touch()
-    assert main(words(file, folder)) == 2
-    assert "checkpoint was not left by a run, and would be deleted at its end" in capsys.readouterr().err
-    assert (folder / "checkpoint" / "sample" / "old").exists(), "somebody else's"
-    (folder / "study.npz").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("sitesampler.runs.iteration.Iteration.advance", stop)
+        assert main(words(file, folder, "--set", "sample.iterations=2")) == 130
+    assert (folder / "checkpoint" / "sample" / "journal.npz").exists()
+    (folder / "checkpoint" / "notes.txt").touch()
+    capsys.readouterr()
     assert main(words(file, folder)) == 0
     assert "discarded the checkpoint of an earlier run in" in capsys.readouterr().err
-    assert not (folder / "checkpoint").exists()
+    assert names(folder / "checkpoint") == ["notes.txt"], "somebody else's"
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "figure.png"])
+def test_what_a_run_would_take_for_its_own_is_refused_where_no_run_was(
+    name: str, file: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.mkdir()
+    (folder / name).touch()
+    assert main(words(file, folder)) == 2
+    assert "was not left by a run" in capsys.readouterr().err
+    assert names(folder) == [name]
 
 
 def test_a_run_that_is_resumed_after_a_failure_goes_on_from_the_state_of_sample(
@@ -236,9 +248,9 @@ def test_two_runs_into_one_folder_are_refused(file: Path, folder: Path, capsys: 
 
 def test_a_record_that_was_damaged_is_refused(file: Path, folder: Path) -> None:
     run_study(read_study(file), folder)
-    record = folder / "study.npz"
+    record = folder / "journal.npz"
     record.write_bytes(record.read_bytes().replace(b"rate", b"late", 1))
-    with pytest.raises(StorageError, match=r"study\.npz is damaged"):
+    with pytest.raises(StorageError, match=r"journal\.npz is damaged"):
         run_study(read_study(file), folder, resume=True)
 
 
@@ -338,7 +350,7 @@ def test_a_dataset_that_lost_its_manifest_is_computed_again(file: Path, folder: 
 
 def test_an_empty_record_says_how_to_start_anew(file: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder.mkdir()
-    (folder / "study.npz").touch()
+    (folder / "journal.npz").touch()
     assert main(words(file, folder, "--resume")) == 2
     assert "or leave out resume=True (--resume on the command line) to start anew" in capsys.readouterr().err
     assert main(words(file, folder)) == 0

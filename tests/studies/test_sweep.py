@@ -16,8 +16,7 @@ import xarray as xr
 
 import sitesampler as ss
 from sitesampler.errors import DiskFull, InputError, NotFinite, ProgramError, StorageError
-from sitesampler.runs import checkpoints
-from sitesampler.runs.iteration import NotConverged
+from sitesampler.runs.iteration import Iteration, NotConverged
 
 LAYERS = {"population": 200, "replicas": 2, "depth": 3}
 
@@ -154,6 +153,26 @@ def test_a_name_that_the_program_records_is_refused() -> None:
         ss.sweep(doubled, {"q": [1, 2]}, call=call)
 
 
+def test_a_name_that_a_program_of_ours_records_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def doubled(net: Any, *, q: float = 1.0) -> None:
+        h = net.sites().normal()
+        for n in net.steps(2):
+            net.record(n, q=q * net.overlap(h, h))
+
+    monkeypatch.setattr("sitesampler.runs.run.march", lambda *_: pytest.fail("work was started"))
+    with pytest.raises(InputError, match="doubled records 'q' itself; rename the parameter to sweep it"):
+        ss.sweep(doubled, {"q": [1.0, 2.0]}, population=100)
+
+
+def test_an_attribute_that_differs_does_not_replace_what_a_program_records() -> None:
+    def call(program: Any, *, g: float, **_: Any) -> xr.Dataset:
+        return xr.Dataset({"size": ("layer", [g, 1.0])}, attrs={"size": round(10 * g), "seed": 1})
+
+    swept = ss.sweep(program, {"g": [1.0, 2.0]}, call=call)
+    assert swept["size"].dims == ("g", "layer") and swept["size"].values[:, 0].tolist() == [1.0, 2.0]
+    assert json.loads(swept.attrs["size"]) == {'{"g": 1.0}': 10, '{"g": 2.0}': 20}
+
+
 # --------------------------------------------------------------------------------------------------- points that fail
 def test_a_failed_point_is_nan_and_says_why_and_the_others_are_there() -> None:
     made = Made(fails={2.0: NotFinite("h is not finite at time 3"), 3.0: ZeroDivisionError("division by zero")})
@@ -255,7 +274,7 @@ def test_a_point_of_another_sweep_is_not_taken(tmp_path: Path, whole: xr.Dataset
     resumed(tmp_path / "this", Made())
     shutil.rmtree(tmp_path / "this" / "point-000.zarr")
     shutil.copytree(tmp_path / "other" / "point-000.zarr", tmp_path / "this" / "point-000.zarr")
-    with pytest.warns(RuntimeWarning, match=r"g = 0.25 is computed again: .* is a point of another sweep"):
+    with pytest.warns(RuntimeWarning, match=r"g = 0.25 is computed again: .* is not the one that this run has kept"):
         again = resumed(tmp_path / "this", Made())
     xr.testing.assert_identical(again, whole)
 
@@ -277,7 +296,7 @@ def test_without_resume_the_sweep_starts_anew(tmp_path: Path) -> None:
     made = Made()
     ss.sweep(program, {"g": [0.5]}, call=made, checkpoint=tmp_path)
     assert made.points == [0.5]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["point-000.zarr", "sweep.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["journal.npz", "point-000.zarr"]
 
 
 def test_two_sweeps_into_one_folder_are_refused(tmp_path: Path) -> None:
@@ -295,20 +314,21 @@ def test_a_point_in_progress_goes_on_from_its_own_iterations(tmp_path: Path, mon
         {"population": 40, "replicas": 2, "duration": 0.2, "iterations": 2, "seed": 0},
     )
     whole = ss.sweep(ss.models.random_rnn, over, **options)
-    saved = []
+    done = []
 
-    def save(folder: Path, *state: Any) -> None:
-        actual(folder, *state)
-        saved.append(folder.name)
-        if len(saved) == 5:  # the start of the second point and its first iteration are kept
+    def advance(self: Iteration, state: Any) -> Any:
+        done.append((self.task.parameters["g"], len(state.changes)))
+        if len(done) == 4:  # the start of the second point and its first iteration are kept
             raise KeyboardInterrupt
+        return actual(self, state)
 
-    actual = checkpoints.save
-    monkeypatch.setattr(checkpoints, "save", save)
+    actual = Iteration.advance
+    monkeypatch.setattr(Iteration, "advance", advance)
     with pytest.raises(KeyboardInterrupt):
         ss.sweep(ss.models.random_rnn, over, checkpoint=tmp_path, **options)
+    assert (tmp_path / "point-001" / "journal.npz").exists()
     again = ss.sweep(ss.models.random_rnn, over, checkpoint=tmp_path, resume=True, **options)
-    assert saved[5:] == ["point-001", "point-002", "point-002", "point-002"]
+    assert done[3:] == [(1.0, 1), (1.0, 1), (1.5, 0), (1.5, 1)]
     xr.testing.assert_identical(again, whole)
     assert not list(tmp_path.glob("point-00?"))  # what a point kept goes when it is complete
 
@@ -363,7 +383,9 @@ def test_points_run_on_a_cluster_several_at_a_time_with_the_same_bits(client: An
     assert most > 1
 
 
-def test_an_interrupt_does_not_wait_for_points_on_the_cluster_and_does_not_keep_them(tmp_path: Path) -> None:
+def test_an_interrupt_does_not_wait_for_points_on_the_cluster_and_does_not_keep_them(
+    client: Any, tmp_path: Path
+) -> None:
     held, threads = threading.Event(), []
 
     def call(program: Any, *, g: float, client: Any, **_: Any) -> xr.Dataset:
@@ -374,15 +396,15 @@ def test_an_interrupt_does_not_wait_for_points_on_the_cluster_and_does_not_keep_
         return xr.Dataset({"q": ("layer", [g])})
 
     with pytest.raises(KeyboardInterrupt):
-        ss.sweep(program, {"g": [1.0, 2.0]}, call=call, client=object(), checkpoint=tmp_path)
+        ss.sweep(program, {"g": [1.0, 2.0]}, call=call, client=client, checkpoint=tmp_path)
     assert all(thread.daemon for thread in threads)  # nor does the end of the interpreter wait
     held.set()
     for thread in threads:
         thread.join()
-    assert [path.name for path in tmp_path.iterdir()] == ["sweep.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.npz"]
 
 
-def test_an_error_that_all_points_share_ends_a_sweep_on_a_cluster(tmp_path: Path) -> None:
+def test_an_error_that_all_points_share_ends_a_sweep_on_a_cluster(client: Any, tmp_path: Path) -> None:
     made = Made(fails={0.5: DiskFull("no room")})
     with pytest.raises(DiskFull, match="no room"):
-        resumed(tmp_path, made, client=object())
+        resumed(tmp_path, made, client=client)
