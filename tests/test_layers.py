@@ -78,7 +78,7 @@ def imports_of(package: Path) -> Iterator[Import]:
 
 def floor_of(module: str) -> int:
     """Return the number of the layer of a module."""
-    part = (module.split(".") + [""])[1]
+    part = module.partition(".")[2].partition(".")[0]
     return next(number for number, layer in enumerate(LAYERS) if part in layer)
 
 
@@ -88,7 +88,7 @@ def upward(imports: list[Import]) -> list[Import]:
     for each in imports:
         if each.module.count(".") == 0:  # the public face knows everything below, lazily
             continue
-        here, there = ((name.split(".") + [""])[1] for name in (each.module, each.imported))
+        here, there = (name.partition(".")[2].partition(".")[0] for name in (each.module, each.imported))
         allowed = ONLY.get(here)
         if here == there or (allowed is not None and there in allowed):
             continue

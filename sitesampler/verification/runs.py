@@ -57,8 +57,8 @@ class Runs:
         started = time.perf_counter()
         parameters = {"tolerance": _QUICK if self.quick else _FULL, **parameters}
         result = sample(
-            program, population=self._larger("population", population), replicas=replicas, seed=self.next_seed(), keep=0,
-            progress=False, **parameters,
+            program, population=self._larger("population", population), replicas=replicas, seed=self.next_seed(),
+            keep=0, progress=False, **parameters,
         )  # fmt: skip
         return self._labelled(result, label, started)
 

@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import xarray as xr
 from iterated import exploding, identical, start_of, task_of
-from sitesampler.runs.fixed_point import ChunksLeftOut
 
 import sitesampler as ss
 from sitesampler.compute.progress import Progress
