@@ -1,7 +1,8 @@
 """Diagnosis: how far a number of `sample` can be trusted, from runs that are each worse than it in one respect.
 
 A run at half the population (or with half the chunk), one at ten times the tolerance and one at twice the time step
-say what part of an error each of them makes.  They are pieces with seeds of their own, and runs of `sample` in all else.
+say what part of an error each of them makes.  They are pieces with seeds of their own, and in all else runs of
+`sample`.
 """
 
 from __future__ import annotations
@@ -198,7 +199,7 @@ def _check(population: Any, replicas: Any, tolerance: Any, chunk: Any, options: 
 
 def _parts(program: Any, base: xr.Dataset, first: dict[str, Any], options: dict[str, Any]) -> list[_Part]:
     twice = 2 * first["replicas"]
-    # In iterations it is the chunk whose draws are matched to the order parameters, and so the chunk that makes the bias.
+    # In iterations the draws of chunks are matched to the order parameters, and so the chunk makes the bias.
     if "chunk" in base.attrs:
         size = _in_use(base.attrs["chunk"], first["population"])
         weight = 1 / (size / _in_use(size // 2, first["population"]) - 1)
