@@ -1,6 +1,6 @@
 """The command line: ``sitesampler run STUDY.toml``, ``sitesampler verify`` and ``sitesampler list``.
 
-Arguments in, words and an exit code out.  What a study is, is in ``study.py``; how it runs, in ``running.py``.
+Arguments in, words and an exit code out.
 Nothing heavy is imported before it is needed, so that ``--help`` answers at once.
 
 Exit codes: 0 done, 1 a run failed (it diverged, the disk was full, the cluster was lost), 2 the user's input was

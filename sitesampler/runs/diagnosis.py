@@ -1,7 +1,8 @@
 """Diagnosis: how far a number of `sample` can be trusted, from runs that are each worse than it in one respect.
 
 A run at half the population (or with half the chunk), one at ten times the tolerance and one at twice the time step
-say what part of an error each of them makes.  Runs, their checks and their standard errors are those of ``sampler.py``.
+say what part of an error each of them makes.  They are pieces with seeds of their own, and in all else runs of
+`sample`.
 """
 
 from __future__ import annotations
@@ -12,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.errors import InputError, SiteSamplerError, listing
+from sitesampler.compute.workers import workers_for
+from sitesampler.errors import InputError, SiteSamplerError, is_integer, is_number, listing
 from sitesampler.records.names import STDERR
 from sitesampler.results.compare import same_lengths
 from sitesampler.results.provenance import provenance
-from sitesampler.runs.calls import DEFAULT_TOLERANCE, sample
+from sitesampler.runs.calls import sample
+from sitesampler.runs.options import DEFAULT_TOLERANCE
+from sitesampler.runs.pieces import Piece
 from sitesampler.worlds.execute import Program
 
 if TYPE_CHECKING:
@@ -27,7 +31,7 @@ _LOOSER = 10
 #: Root mean square of a part in its standard errors from which it counts as seen.
 _SEEN = 2.5
 #: A relative standard error up to so many tolerances is the floor that every result has (half of one, see
-#: ``replicas.py``), and not that of sampling.
+#: its tasks), and not that of sampling.
 _AT_FLOOR = 0.75
 
 
@@ -97,7 +101,7 @@ def diagnose(
     """Say what part of the error of a run is sampling, finite population or chunk, time step and tolerance.
 
     The run is that of `sample` with the same options.  It is repeated, with independent random numbers, at half the
-    population and twice the replicas (in sweeps: with half the chunk), at ten times the tolerance and, where the
+    population and twice the replicas (in iterations: with half the chunk), at ten times the tolerance and, where the
     program has a parameter ``dt``, at twice the step.  Together they cost three to four times the run itself.
 
     Parameters
@@ -124,7 +128,7 @@ def diagnose(
 
     Notes
     -----
-    Finite populations bias a result by order 1/population, sweeps by 1/chunk, Euler steps by dt: the change to the
+    Finite populations bias a result by order 1/population, iterations by 1/chunk, Euler steps by dt: the change to the
     coarser run is then the part itself.  The part of the tolerance is a ninth of the change, as if a tenth of the
     tolerance made it 10 times smaller; in exact systems that is 11 to 80 times, so this is a bound, and not subtracted.
 
@@ -141,25 +145,35 @@ def diagnose(
     random_rnn: largest error of each kind over the largest value (root mean square in standard errors: 1 is noise)
     """
     _check(population, replicas, tolerance, chunk, options)
-    entropy = int(np.random.SeedSequence(seed if _is_count(seed) else None).entropy)  # type: ignore[arg-type]
+    entropy = int(np.random.SeedSequence(seed if is_integer(seed, 0) else None).entropy)  # type: ignore[arg-type]
     common: dict[str, Any] = {"client": client, "progress": progress, "keep": 0, **options}
     first: dict[str, Any] = {"population": population, "replicas": replicas, "tolerance": tolerance}
     first |= {} if chunk is None else {"chunk": chunk}
     # What sample refuses, it refuses here, before any work; a seed that is none is handed on to be refused too.
-    base = sample(program, **common, **first, seed=entropy if _is_count(seed) else seed)
+    base = sample(program, **common, **first, seed=entropy if is_integer(seed, 0) else seed)
     parts = _parts(program, base, first, options)
     runs: list[dict[str, Any]] = [{**first, "seed": entropy}]
     seen: list[tuple[_Part, xr.Dataset]] = []
     left_out: list[tuple[_Part, str]] = []
-    for number, part in enumerate(parts):
-        call = {**common, **first, **part.options, "seed": _seed(entropy, number)}
+    pieces = [Piece(part.kind, (number,), ({**first, **part.options},)) for number, part in enumerate(parts)]
+    if client is not None:
+        common["progress"] = False  # several bars at a time would overwrite each other
+
+    def work(piece: Piece) -> xr.Dataset | SiteSamplerError:
+        (call,) = piece.arguments
         try:
-            seen.append((part, sample(program, **call)))
+            return sample(program, **{**common, **call, "seed": _seed(entropy, piece)})
         except SiteSamplerError as error:
             # The base run went well, and is not lost: half a chunk may have too few samples, a double step may not fit
             # the duration or be too long.
-            left_out.append((part, f"in the run at {_words(part)}, {error}"))
-        runs.append({**first, **part.options, "seed": call["seed"]})
+            return error
+
+    for part, piece, found in zip(parts, pieces, workers_for(client).lead(work, pieces), strict=True):
+        if isinstance(found, SiteSamplerError):
+            left_out.append((part, f"in the run at {_words(part)}, {found}"))
+        else:
+            seen.append((part, found))
+        runs.append({**piece.arguments[0], "seed": _seed(entropy, piece)})
     dataset, names = _assemble(base, seen, left_out)
     made = {key: fact for key, fact in base.attrs.items() if key not in ("title", "versions", "keep")}
     attrs = provenance(**made, runs=runs) | {"title": f"diagnosis of {base.attrs['title']}"}
@@ -169,18 +183,14 @@ def diagnose(
 
 
 # ------------------------------------------------------------------------------------------------- which runs to make
-def _is_count(value: Any) -> bool:
-    return bool(isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 0)
-
-
 def _check(population: Any, replicas: Any, tolerance: Any, chunk: Any, options: dict[str, Any]) -> None:
     """Refuse what only a diagnosis minds; `sample` refuses everything else."""
     for name, value in (("population", population), ("chunk", chunk)):
-        if _is_count(value) and 2 <= value < 4:
+        if is_integer(value, 2) and value < 4:
             raise InputError(f"{name} must be at least 4 to be halved, not {value!r}")
-    if _is_count(replicas) and replicas == 1:
+    if is_integer(replicas) and replicas == 1:
         raise InputError("a diagnosis sets differences against standard errors; it needs replicas of at least 2, not 1")
-    if isinstance(tolerance, (int, float)) and 1 <= _LOOSER * tolerance < _LOOSER:
+    if is_number(tolerance) and 1 <= _LOOSER * tolerance < _LOOSER:
         raise InputError(f"tolerance must be below {1 / _LOOSER} to be raised {_LOOSER} times, not {tolerance!r}")
     for name in _OF_ONE_RUN:
         if name in options:
@@ -189,7 +199,7 @@ def _check(population: Any, replicas: Any, tolerance: Any, chunk: Any, options: 
 
 def _parts(program: Any, base: xr.Dataset, first: dict[str, Any], options: dict[str, Any]) -> list[_Part]:
     twice = 2 * first["replicas"]
-    # In sweeps it is the chunk whose draws are matched to the order parameters, and so the chunk that makes the bias.
+    # In iterations the draws of chunks are matched to the order parameters, and so the chunk makes the bias.
     if "chunk" in base.attrs:
         size = _in_use(base.attrs["chunk"], first["population"])
         weight = 1 / (size / _in_use(size // 2, first["population"]) - 1)
@@ -200,7 +210,7 @@ def _parts(program: Any, base: xr.Dataset, first: dict[str, Any], options: dict[
         options_of_half = {"population": size // 2, "replicas": twice}
         parts = [_Part("population", options_of_half, 1 / (size / (size // 2) - 1))]
     dt = options.get("dt", _default(program, "dt"))
-    if isinstance(dt, (int, float, np.number)):
+    if is_number(dt):
         every = options.get("every", 1)
         thinned = {"every": every // 2} if every % 2 == 0 else {}  # the times that are recorded stay the same
         parts.append(_Part("time_step", {"dt": 2 * float(dt), "replicas": twice, **thinned}, 1.0))
@@ -222,9 +232,9 @@ def _default(program: Any, name: str) -> Any:
     return None if parameter is None else parameter.default
 
 
-def _seed(entropy: int, number: int) -> int:
-    """Return the seed of the run with this number: independent of the others, and of the base run's own."""
-    high, low = np.random.SeedSequence(entropy, spawn_key=(number,)).generate_state(2)
+def _seed(entropy: int, piece: Piece) -> int:
+    """Return the seed of a run: independent of the others, and of the base run's own."""
+    high, low = piece.stream(entropy).generate_state(2)
     return (int(high) << 32 | int(low)) >> 1  # below 2^63, so that attributes can hold it
 
 

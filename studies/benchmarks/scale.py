@@ -27,10 +27,15 @@ import sitesampler as ss
 from sitesampler.compute.progress import Progress
 from sitesampler.compute.workers import workers_for
 from sitesampler.physics.estimates import factorised
-from sitesampler.runs import checkpoints
-from sitesampler.runs.chunks import Iteration, Start, merged_outcomes, run_chunk, run_start
-from sitesampler.runs.iteration import NotConverged, Plan, State, Sweeps
-from sitesampler.runs.options import prepare
+from sitesampler.runs.change import Measured, change_of
+from sitesampler.runs.chunks import Chunks, chunks_of, merged_outcomes, run_chunk, run_start, start_of
+from sitesampler.runs.iteration import Iteration, NotConverged
+from sitesampler.runs.options import Iterated, Sampled
+from sitesampler.runs.pieces import Means
+from sitesampler.runs.states import State, sealed_state
+from sitesampler.runs.task import prepare
+from sitesampler.storage.journal import Journal
+from sitesampler.storage.sealed import write_state
 from sitesampler.vectors.threads import one_blas_thread
 
 #: The short program of most tables: two inputs, two layers, ten steps.
@@ -52,26 +57,27 @@ def quiet(steps: int) -> None:
 
 
 def task_of(case, chunk, every=1):
-    """Return a task of a call with sweeps: a program and the size of a chunk."""
+    """Return a task of a call with iterations: a program and the size of a chunk."""
     program, parameters = case
-    return prepare(program, parameters, True, chunk, True, 0, 0, every, 1e-3, "float64")
+    asked = Sampled(population=2 * chunk, replicas=1, seed=0, keep=0, every=every, tolerance=1e-3)
+    return prepare(program, parameters, asked, chunk)
 
 
 def iteration_of(case, chunk, recording=False, every=1):
     """Return the first iteration after a march of one chunk, with one replica, and its order parameters."""
     task = task_of(case, chunk, every)
     with one_blas_thread():
-        estimates = run_start(Start(task, True), 0, quiet)
-        return Iteration(task, [factorised(estimates, 1e-3)], 0, recording, None, chunk), estimates
+        estimates = run_start((task, True), start_of(0), quiet)
+        return Chunks(task, [factorised(estimates, 1e-3)], 0, recording), estimates
 
 
-def sweep(iteration, population, chunk, at_once=1, client=None):
+def once(iteration, population, chunk, at_once=1, client=None):
     """Run all chunks of a population once; return the seconds, and what they bring home."""
-    chunks = Plan(population, chunk, 1, 1, "march").chunks()
-    progress = Progress("sweep", len(chunks), 1, False)
+    chunks = chunks_of(population, chunk)
+    progress = Progress("iteration", len(chunks), 1, False)
     start = time.perf_counter()
     outcome = workers_for(client, at_once).run(
-        run_chunk, [[(0, *each) for each in chunks]], merged_outcomes, iteration, progress
+        run_chunk, [[(iteration.piece(0, *each),) for each in chunks]], merged_outcomes, iteration, progress
     )[0]
     seconds = time.perf_counter() - start
     progress.close()
@@ -151,7 +157,14 @@ def memory(small):
     for chunk, samples in [*cases, (8192, population), (8192, 10 * population)]:
         with cluster(1) as client:
             before = used(client)[:, 1]
-            options = {"population": samples, "chunk": chunk, "replicas": 1, "sweeps": 1, "seed": 0, "progress": False}
+            options = {
+                "population": samples,
+                "chunk": chunk,
+                "replicas": 1,
+                "iterations": 1,
+                "seed": 0,
+                "progress": False,
+            }
             ss.sample(DEEP[0], **options, client=client, **DEEP[1])
             driver, scheduler, worker = used(client)[:, 1]
         peaks = (worker, worker - before[2], driver, scheduler)
@@ -179,7 +192,7 @@ def chunks(small):
         for turn in range(turns):
             for (name, chunk), iteration in cases.items():
                 start = time.process_time()
-                run_chunk(iteration, 0, turn, 0, chunk, quiet)
+                run_chunk(iteration, iteration.piece(0, turn, 0, chunk), quiet)
                 times[name, chunk].append((time.process_time() - start) / chunk)
     medians = {key: float(np.median(values)) for key, values in times.items()}
     rows = [
@@ -187,11 +200,11 @@ def chunks(small):
         for (name, chunk), each in medians.items()
     ]
     header = ["program", "chunk", "CPU µs per sample", "over that at 8,192", "CPU per chunk"]
-    table(f"Chunks: one sweep on one core, median of {turns} turns", header, rows)
+    table(f"Chunks: one iteration on one core, median of {turns} turns", header, rows)
 
 
 def flat(small):
-    """Print the time per sample and sweep against the population."""
+    """Print the time per sample and iteration against the population."""
     measured = {}
     for population in [10**power for power in range(3, 6 if small else 8)]:
         chunk = min(CHUNK, -(-population // 2))
@@ -199,7 +212,7 @@ def flat(small):
         times = []
         for _ in range(max(1, min(9, 300_000 // population))):
             cpu = time.process_time()
-            seconds, _ = sweep(iteration, population, chunk, 2)
+            seconds, _ = once(iteration, population, chunk, 2)
             times.append((seconds, time.process_time() - cpu))
         measured[population] = (chunk, len(times), *np.median(times, 0))
     reference = measured[100_000][3] / 100_000
@@ -208,8 +221,8 @@ def flat(small):
         each = cpu / population
         rows.append([f"{population:,}", f"{-(-population // chunk):,}", turns, duration(seconds)])
         rows[-1] += [number(1e6 * seconds / population), number(1e6 * each), number(each / reference)]
-    header = ["population", "chunks", "sweeps timed", "time of a sweep", "µs per sample", "CPU µs per sample"]
-    table("Population: sweeps of `deep_network` in two threads", [*header, "CPU over that of 100,000"], rows)
+    header = ["population", "chunks", "iterations timed", "time of an iteration", "µs per sample", "CPU µs per sample"]
+    table("Population: iterations of `deep_network` in two threads", [*header, "CPU over that of 100,000"], rows)
 
 
 # ----------------------------------------------------------------------------------------------------- two against one
@@ -218,7 +231,7 @@ def plain(iteration, chunk, numbers):
     start = time.process_time()
     with one_blas_thread():
         for each in numbers:
-            run_chunk(iteration, 0, each, 0, chunk, quiet)
+            run_chunk(iteration, iteration.piece(0, each, 0, chunk), quiet)
     return time.process_time() - start
 
 
@@ -233,14 +246,14 @@ def in_processes(pool, iteration, chunk, count, at_once):
 def in_threads(iteration, chunk, count, at_once):
     """Return the same in threads."""
     cpu = time.process_time()
-    seconds = sweep(iteration, count * chunk, chunk, at_once)[0]
+    seconds = once(iteration, count * chunk, chunk, at_once)[0]
     return seconds, time.process_time() - cpu
 
 
 def in_cluster(client, iteration, chunk, count):
     """Return the same on the workers of a cluster, and the CPU seconds of its driver and scheduler."""
     before = used(client)[:, 0]
-    seconds = sweep(iteration, count * chunk, chunk, client=client)[0]
+    seconds = once(iteration, count * chunk, chunk, client=client)[0]
     driver, scheduler, workers = used(client)[:, 0] - before
     return seconds, workers, driver + scheduler
 
@@ -305,11 +318,11 @@ def tasks(small, client):
     """Print and return what dask needs per task, from the difference of many and few tasks that do nothing."""
     few, many = (200, 1_000) if small else (1_000, 8_000)
     iteration = iteration_of((idle, {}), 4)[0]
-    sweep(iteration, 4 * 64, 4, client=client)
+    once(iteration, 4 * 64, 4, client=client)
     found = []
     for count in (few, many):
         before = used(client)
-        seconds, _ = sweep(iteration, 4 * count, 4, client=client)
+        seconds, _ = once(iteration, 4 * count, 4, client=client)
         after = used(client)
         found.append(np.array([*(after - before)[:, 0], *after[:2, 1], seconds]))
     overhead = Overhead(*((found[1] - found[0]) / (many - few)).tolist())
@@ -327,14 +340,15 @@ def tasks(small, client):
 
 
 def moved(client):
-    """Print what two workers send to each other in a sweep."""
+    """Print what two workers send to each other in an iteration."""
     iteration, _ = iteration_of(DEEP, 512, recording=True)
     before = sum(client.run(sent).values())
-    sweep(iteration, 128 * 512, 512, client=client)
+    once(iteration, 128 * 512, 512, client=client)
     between = sum(client.run(sent).values()) - before
-    outcome = len(dumps(run_chunk(iteration, 0, 0, 0, 512, quiet)))
+    outcome = len(dumps(run_chunk(iteration, iteration.piece(0, 0, 0, 512), quiet)))
     print(
-        f"\nIn a sweep of 128 chunks of `deep_network` two workers send {size(between)} to each other, and the ", end=""
+        f"\nIn an iteration of 128 chunks of `deep_network` two workers send {size(between)} to each other, and the ",
+        end="",
     )
     print(f"driver receives {size(outcome)} per replica, where the chunks have made {size(128 * outcome)}.")
 
@@ -369,42 +383,41 @@ def parts_of(name, case, chunk):
     """Measure the parts of a call that do not grow with the population."""
     seconds, counts = {}, {}
     task, seconds["rehearsal"] = timed(lambda: task_of(case, chunk), 1)
-    estimates, seconds["march"] = timed(lambda: run_start(Start(task, True), 0, quiet), 1)
+    estimates, seconds["march"] = timed(lambda: run_start((task, True), start_of(0), quiet), 1)
     coefficients, seconds["factorisation"] = timed(lambda: factorised(estimates, 1e-3))
-    bare = Iteration(task, [coefficients], 0, False, None, chunk)
+    bare = Chunks(task, [coefficients], 0, recording=False)
     payload, seconds["payload"] = timed(lambda: dumps(bare))
     counts["sent out"] = len(payload)
     outcomes, cpu = [], []
     for turn in range(2):
         start = time.process_time()
-        outcomes.append(run_chunk(bare, 0, turn, 0, chunk, quiet))
+        outcomes.append(run_chunk(bare, bare.piece(0, turn, 0, chunk), quiet))
         cpu.append(time.process_time() - start)
     tracemalloc.start()
-    run_chunk(bare, 0, 2, 0, chunk, quiet)
+    run_chunk(bare, bare.piece(0, 2, 0, chunk), quiet)
     counts["memory per sample"] = tracemalloc.get_traced_memory()[1] / chunk
     tracemalloc.stop()
     counts["chunk, no records"] = len(dumps(outcomes[0]))
     counts["merged, no records"] = len(dumps(merged_outcomes(outcomes)))
     for every in (10, 1):
-        again = Iteration(task_of(case, chunk, every), [coefficients], 0, True, None, chunk)
-        outcome = run_chunk(again, 0, 0, 0, chunk, quiet)
+        again = Chunks(task_of(case, chunk, every), [coefficients], 0)
+        outcome = run_chunk(again, again.piece(0, 0, 0, chunk), quiet)
         merged, seconds["merge of 8"] = timed(lambda one=outcome: merged_outcomes([one] * 8))
         counts[f"chunk, every={every}"] = len(dumps(outcome))
         counts[f"merged, every={every}"] = len(dumps(merged))
-    plan = Plan(2 * chunk, chunk, 1, 1, "march")
     progress = Progress("parts", 1, 1, False)
-    sweeps = Sweeps(task, plan, workers_for(), progress)
+    led = Iteration(task, Iterated(iterations=1, chunk=chunk), Means(workers_for(), progress, Journal({})))
+    measured = Measured(estimates, coefficients, merged.tally)
     state = State([estimates], [1.0], 1, [(merged.samples, merged.variables)], [], [0.0])
 
     def update():
-        sweeps._change([estimates], [coefficients], [merged])
-        return estimates.mixed(coefficients.measured(merged.tally.arrays), 0.5)
+        change_of([measured], 1e-6)
+        return measured.mixed(0.5)
 
     _, seconds["update"] = timed(update)
     with tempfile.TemporaryDirectory() as folder:
-        settings = checkpoints.settings_of(task, plan)
-        _, seconds["checkpoint"] = timed(lambda: checkpoints.save(Path(folder), settings, state))
-    _, seconds["dataset"] = timed(lambda: sweeps.dataset([merged.variables] * 2, state, {}), 1)
+        _, seconds["checkpoint"] = timed(lambda: write_state(Path(folder) / "state.npz", *sealed_state(state)))
+    _, seconds["dataset"] = timed(lambda: led.dataset([merged.variables] * 2, state, {}), 1)
     progress.close()
     return Parts(name, min(cpu) / chunk, seconds, counts)
 
@@ -419,7 +432,7 @@ def serial_parts(small):
     names = ["rehearsal", "march", "factorisation", "update", "checkpoint", "merge of 8", "dataset"]
     rows = [[parts.name, *(duration(parts.seconds[name]) for name in names)] for parts in found]
     header = ["program", *(f"{name}, once" if name in ("rehearsal", "march", "dataset") else name for name in names)]
-    table("Fixed costs of a replica, per sweep unless once (records of every step)", header, rows)
+    table("Fixed costs of a replica, per iteration unless once (records of every step)", header, rows)
     names = [
         "sent out",
         "chunk, no records",
@@ -438,7 +451,7 @@ def serial_parts(small):
 
 # ---------------------------------------------------------------------------------------------------------- uncertainty
 def uncertainty(small):
-    """Print variance times CPU seconds of sweeps over that of a march of as many samples."""
+    """Print variance times CPU seconds of iterations over that of a march of as many samples."""
     population, chunk, seeds = (512, 128, 2) if small else (16384, 4096, 4)
     rows = []
     for symmetry in (0.0, 0.6):
@@ -448,9 +461,9 @@ def uncertainty(small):
         turns = {}
         for seed in range(seeds):
             for each in (chunk // 2, chunk, 2 * chunk):
-                how = {"population": population, "chunk": each, "sweeps": "auto"}
-                turns.setdefault(f'sweeps="auto", chunk {each:,}', []).append(merit_of(seed, **how, **options))
-            many = turns[f'sweeps="auto", chunk {chunk:,}'][-1][2]
+                how = {"population": population, "chunk": each, "iterations": "auto"}
+                turns.setdefault(f'iterations="auto", chunk {each:,}', []).append(merit_of(seed, **how, **options))
+            many = turns[f'iterations="auto", chunk {chunk:,}'][-1][2]
             turns.setdefault("march", []).append(merit_of(seed, population=int(many), **options))
         turns = {name: np.array(each) for name, each in turns.items()}
         for name, each in turns.items():
@@ -461,7 +474,7 @@ def uncertainty(small):
     header = [
         "symmetry",
         "method",
-        "samples of all sweeps",
+        "samples of all iterations",
         "scatter of C_h(t, t)",
         "CPU s",
         "scatter² CPU over that of the march",
@@ -470,7 +483,7 @@ def uncertainty(small):
 
 
 def merit_of(seed, **options):
-    """Return the variance of C_h(t, t), relative and of the late half, CPU seconds, and samples of all sweeps."""
+    """Return the variance of C_h(t, t), relative and of the late half, CPU seconds, and samples of all iterations."""
     start = time.process_time()
     ds = ss.sample(ss.models.random_rnn, seed=seed, **options)
     seconds = time.process_time() - start
@@ -514,11 +527,11 @@ def on_paper(parts, overhead):
         whole = max(parallel, queue) + total
         largest = ROOM / b["memory per sample"]
         columns[each.name] = {
-            "CPU time of a sweep, hours": number(SAMPLES * t / 3600),
+            "CPU time of an iteration, hours": number(SAMPLES * t / 3600),
             f"the same over {WORKERS:,} workers": duration(work),
             f"chunk with which the scheduler is half busy, at least {CHUNK:,}": f"{chunk:,}",
             "memory that it needs": size(chunk * b["memory per sample"]),
-            "tasks of a sweep": f"{count:,}",
+            "tasks of an iteration": f"{count:,}",
             "tasks per second": number(count / work),
             "time of the scheduler for them": duration(queue),
             "memory of the scheduler for them": size(count * overhead.scheduler_memory),
@@ -527,7 +540,7 @@ def on_paper(parts, overhead):
             "serial parts together": duration(total),
             "bytes into the driver": size(REPLICAS * outcome),
             "bytes out to all workers": size(WORKERS * payload),
-            "time of a sweep": duration(whole),
+            "time of an iteration": duration(whole),
             "efficiency": f"{100 * work / whole:.0f} %",
             "workers at which serial parts take half of the time": f"{SAMPLES * t / total:,.0f}",
             f"workers that one scheduler feeds, chunk {CHUNK:,}": f"{CHUNK * t / busy:,.0f}",
@@ -550,7 +563,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--small", action="store_true", help="small populations and few turns, in less than a minute")
     small = parser.parse_args().small
-    warnings.simplefilter("ignore", NotConverged)  # single sweeps are timed, not believed
+    warnings.simplefilter("ignore", NotConverged)  # single iterations are timed, not believed
     cores, threads = psutil.cpu_count(logical=False), psutil.cpu_count()
     print(f"{cores} cores ({threads} logical), {size(psutil.virtual_memory().total)} of memory")
     machine("at the start")

@@ -193,7 +193,7 @@ def test_intervals_of_2000_results_cover_the_truth_in_93_to_97_percent(
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_intervals_of_sweeps_cover_the_truth(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As far as 100 results can tell, like marches: replicas of iterations share nothing but the number of iterations."""
+    """As far as 100 results can tell, like marches: replicas share nothing but the number of iterations."""
     count, system = 100, SYSTEMS[name]
     names = {name for name, *_ in system.truths()}
     found: list[Replica] = []

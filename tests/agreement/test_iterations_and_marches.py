@@ -28,7 +28,7 @@ def swept(program: Any, **options: Any) -> xr.Dataset:
     return ss.sample(program, **{"iterations": "auto", "seed": 7, "progress": False, "keep": 0, **options})
 
 
-# ------------------------------------------------------------------------------------------------ iterations and marches
+# ----------------------------------------------------------------------------------------------- iterations and marches
 @pytest.mark.parametrize("name", ss.models.NAMES)
 def test_sweeps_agree_with_a_march_on_every_model(name: str) -> None:
     program, (parameters, _) = getattr(ss.models, name), small(name)

@@ -1,4 +1,4 @@
-"""Iterations as a user meets them: what is refused, what goes on when chunks diverge, and that the bits never differ."""
+"""Iterations as a user meets them: what is refused, what goes on when chunks diverge, bits that never differ."""
 
 import itertools
 import json

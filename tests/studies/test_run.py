@@ -290,6 +290,69 @@ def test_a_sweep_whose_driver_was_killed_goes_on_with_the_same_bits(
     assert not points.exists()
 
 
+DEADLY = """
+import os, signal, sys
+from sitesampler.cli import main
+from sitesampler.runs import iteration, march
+
+begun = []
+
+def deadly(function):
+    def run(shared, piece, report):
+        task = getattr(shared, "task", shared)
+        where = task.asked.call, task.parameters["rate"], getattr(shared, "number", None)
+        begun.append(where)
+        if repr(where) == sys.argv[1] and begun.count(where) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(shared, piece, report=report)
+    return run
+
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {0})  # one piece after the other
+march.run_replica, iteration.run_chunk = deadly(march.run_replica), deadly(iteration.run_chunk)
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "place", "kept"),
+    [
+        (STUDY, [], ("sample", 1.0, None), "checkpoint/sample/replica-*.npz"),
+        pytest.param(STUDY, [], ("simulate", 1.0, None), "checkpoint/simulate/replica-*.npz", marks=pytest.mark.slow),
+        (
+            STUDY,
+            ["sample.iterations=3", "sample.chunk=40"],
+            ("sample", 1.0, 2),
+            "checkpoint/sample/iteration-002.npz",
+        ),
+        (SWEPT, [], ("sample", 1.5, None), "checkpoint/sample/point-002/replica-*.npz"),
+        pytest.param(
+            SWEPT,
+            ["sample.iterations=2", "sample.chunk=40"],
+            ("sample", 1.5, 1),
+            "checkpoint/sample/point-002/iteration-001.npz",
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["march", "simulation", "iterations", "sweep", "sweep with iterations"],
+)
+def test_a_study_killed_within_a_call_goes_on_from_its_pieces_to_the_same_bits(
+    text: str, settings: list[str], place: Any, kept: str, file: Path, folder: Path
+) -> None:
+    file.write_text(text.replace("replicas = 2", "replicas = 4\nseed = 5"), encoding="utf-8")
+    more = [word for setting in settings for word in ("--set", setting)]
+    command = [sys.executable, "-c", DEADLY, repr(place), *words(file, folder, *more)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert len(list(folder.glob(kept))) == (2 if "*" in kept else 1)
+    whole = folder.with_name("whole")
+    assert main(words(file, whole, *more)) == 0 and main(words(file, folder, *more, "--resume")) == 0
+    assert names(folder) == names(whole) and not (folder / "checkpoint").exists()
+    for name in ("sample.zarr", "simulation.zarr"):
+        if (whole / name).exists():
+            xr.testing.assert_identical(ss.open_result(folder / name).load(), ss.open_result(whole / name).load())
+
+
 # ----------------------------------------------------------------------------------------------------------- clusters
 def test_a_study_runs_on_the_scheduler_that_is_named(file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from distributed import Client, LocalCluster
