@@ -1,4 +1,4 @@
-"""``python -m sitesampler`` is the command line of ``cli.py``."""
+"""``python -m sitesampler`` is the command line."""
 
 from sitesampler.cli import main
 

@@ -9,7 +9,6 @@ import psutil
 
 from sitesampler.errors import OutOfMemory, PopulationTooSmall
 from sitesampler.language.script import Plan
-from sitesampler.runs.options import Simulated
 from sitesampler.runs.task import Task
 
 #: Rank that a long smooth run is likely to reach; beyond it memory is checked as the tables grow.
@@ -98,7 +97,7 @@ def check_network(task: Task, at_once: int) -> None:
     OutOfMemory
         If the replicas that run at the same time do not fit.
     """
-    matrix = isinstance(task.asked, Simulated) and task.asked.matrix
+    matrix = task.asked.matrix
     plan, replicas, itemsize = task.plan, task.asked.replicas, np.dtype(task.asked.dtype).itemsize
     pairs = [event.groups for event in plan.said("coupling")]
     orders = [event.detail[0] for event in plan.said("tensor_coupling")]

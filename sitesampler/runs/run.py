@@ -23,7 +23,7 @@ from sitesampler.runs import footprint
 from sitesampler.runs.chunks import chunks_of
 from sitesampler.runs.iteration import iterate
 from sitesampler.runs.march import march
-from sitesampler.runs.options import DEFAULT_TOLERANCE, Iterated, Request, Simulated
+from sitesampler.runs.options import DEFAULT_TOLERANCE, Asked, Iterated, Request
 from sitesampler.runs.pieces import Means
 from sitesampler.runs.states import settings_of
 from sitesampler.runs.task import Task, prepare
@@ -82,9 +82,9 @@ def carry_out(request: Request) -> xr.Dataset:
 def _iterated(request: Request) -> Iterated:
     """Return how a request iterates, with the chunk and the order parameters in use."""
     iterated, asked = request.iterated, request.asked
-    if isinstance(asked, Simulated) or iterated.iterations is None:
+    if iterated.iterations is None:
         return iterated
-    chunk = iterated.chunk_of(asked.population)
+    chunk = iterated.chunk_of(asked.size)
     start = _start(request.program, iterated.order_parameters, asked.replicas)
     return replace(iterated, chunk=chunk, order_parameters=start)
 
@@ -92,31 +92,33 @@ def _iterated(request: Request) -> Iterated:
 def _prepared(request: Request, iterated: Iterated) -> tuple[Task, int]:
     """Return the task of a request, and how many pieces run side by side, after all that refuses without work."""
     asked, kept = request.asked, request.kept
+    iterates = iterated.iterations is not None
     if kept.export is not None:
         refuse_foreign(kept.export)
-    if isinstance(asked, Simulated):
-        task = prepare(request.program, request.parameters, asked)
-        if task.plan.tensors and not asked.matrix:
-            raise InputError(
-                f"{name_of(task.program)} has a tensor coupling, which has no exact law without its tensor; use "
-                "matrix=True"
-            )
-        return task, asked.replicas
-    iterates, population = iterated.iterations is not None, asked.population
     if asked.tolerance is None:
-        tolerance = min(DEFAULT_TOLERANCE, 0.1 / population**0.5) if iterates else DEFAULT_TOLERANCE
-        asked = replace(asked, tolerance=tolerance)
-    if not iterates:
-        task = prepare(request.program, request.parameters, asked)
-        if kept.export is not None:
-            check_trajectories(task.plan)
-        return task, asked.replicas
+        finest = 0.1 / asked.size**0.5 if iterates else DEFAULT_TOLERANCE
+        asked = replace(asked, tolerance=min(DEFAULT_TOLERANCE, finest))
+    if iterates:
+        task, pieces = _in_chunks(request, iterated, asked)
+    else:
+        task, pieces = prepare(request.program, request.parameters, asked), asked.replicas
+    if task.plan.tensors and not (asked.infinite or asked.matrix):
+        raise InputError(
+            f"{name_of(task.program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
+        )
+    if kept.export is not None:
+        check_trajectories(task.plan)
+    return task, pieces
+
+
+def _in_chunks(request: Request, iterated: Iterated, asked: Asked) -> tuple[Task, int]:
+    """Return the task of a chunk, and how many of them there are."""
     assert iterated.chunk is not None
-    chunks = chunks_of(population, iterated.chunk)
-    if kept.export is not None and population % chunks[0][2]:
+    chunks = chunks_of(asked.size, iterated.chunk)
+    if request.kept.export is not None and asked.size % chunks[0][2]:
         raise InputError(
             f'keep="all" stores whole chunks; use a population that is a multiple of the chunk, such as '
-            f"{iterated.chunk * -(-population // iterated.chunk)} for chunks of {iterated.chunk}"
+            f"{iterated.chunk * -(-asked.size // iterated.chunk)} for chunks of {iterated.chunk}"
         )
     task = prepare(request.program, request.parameters, asked, chunks[0][2], OF_ITERATIONS)
     if iterated.order_parameters != "march" and any(event.word.startswith("outlier_") for event in task.plan.events):
@@ -124,8 +126,6 @@ def _prepared(request: Request, iterated: Iterated) -> tuple[Task, int]:
             f"{name_of(task.program)} asks for outliers, which iterations take from the march that they start from; "
             "leave order_parameters out"
         )
-    if kept.export is not None:
-        check_trajectories(task.plan)
     return task, len(chunks) * asked.replicas
 
 

@@ -7,7 +7,7 @@ can hand blocks to threads and still add up in one fixed order.  Four to eight r
 vector then stays in registers; at the default block these passes run at the speed of memory (see
 ``studies/benchmarks/``).
 
-For several vectors at once (inner columns) a matrix product of BLAS per block is faster; ``history.py`` chooses.
+For several vectors at once (inner columns) a matrix product of BLAS per block is faster: tables choose.
 """
 
 from __future__ import annotations
