@@ -15,7 +15,8 @@ import numpy as np
 from sitesampler.physics.matrix import GaussianMatrix
 from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.vectors.draws import MatchedDraws
-from sitesampler.vectors.threads import Lanes, one_blas_thread
+from sitesampler.vectors.layout import Layout
+from sitesampler.vectors.threads import one_blas_thread
 
 
 def medians(functions, rounds):
@@ -31,8 +32,8 @@ def medians(functions, rounds):
 
 def case(population, rank, columns, memory, dtype, rounds):
     """Return the ratio of one product to bare BLAS, and the BLAS seconds."""
-    draws = [MatchedDraws(population, np.random.SeedSequence(i), np.dtype(dtype), Lanes()) for i in range(2)]
-    order = LiveOrderParameters(1e-3, np.dtype(dtype))
+    draws = [MatchedDraws(Layout(population, np.dtype(dtype)), np.random.SeedSequence(i)) for i in range(2)]
+    order = LiveOrderParameters(1e-3)
     matrix = GaussianMatrix(draws[0], draws[1], (1.0, 1.0), 1.0, 0.0, order)
     nothing = np.zeros(rank)
     x = draws[1].normal(rank)
