@@ -5,7 +5,7 @@
 Matched draws make Gaussian systems exact but for the tolerance, so their deviation from the closed equations is the
 error of truncation alone.  Each is the largest over both times, relative to sqrt(C(t,t) C(t',t')) for correlations and
 to the largest response for responses, and printed over the tolerance too: that ratio is what the floor of reported
-errors stands for (``_FLOOR_PER_TOLERANCE`` in ``sitesampler/runs/task.py``).  The chaotic network has statistical errors
+errors stands for (``_FLOOR_PER_TOLERANCE`` in ``runs/task.py``).  The chaotic network has statistical errors
 besides; there the root mean square deviation is printed in units of them, beside that of a much smaller tolerance.
 """
 
