@@ -19,7 +19,7 @@ from sitesampler.runs.task import prepare
 from sitesampler.theory import random_rnn
 
 #: Variables that a march does not have.
-OF_SWEEPS = ["change", "order_parameters"]
+OF_ITERATIONS = ["change", "order_parameters"]
 #: Chaotic, and symmetric enough for its memory to matter.
 SYMMETRIC: dict[str, Any] = {"g": 1.6, "symmetry": 0.6, "dt": 0.1, "duration": 10.0, "every": 50}
 
@@ -36,7 +36,7 @@ def test_iterations_agree_with_a_march_on_every_model(name: str) -> None:
     march = ss.sample(program, population=2_000, replicas=16, seed=3, keep=0, **options)
     iterations = iterated(program, population=4_000, chunk=1_000, **options)
     assert iterations.attrs["converged"] == 1 and iterations.attrs["self_consistency_residual"] < 2
-    assert_same(iterations.drop_vars(OF_SWEEPS), march, replicas=8)
+    assert_same(iterations.drop_vars(OF_ITERATIONS), march, replicas=8)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_cold_start_finds_the_same(name: str, parameters: dict[str, Any]) -> N
     march = ss.sample(program, population=2_000, replicas=16, seed=3, keep=0, **parameters)
     cold = iterated(program, population=4_000, chunk=1_000, order_parameters="cold", **parameters)
     assert cold.attrs["converged"] == 1 and cold.change.values[0] > 5 > cold.attrs["self_consistency_residual"]
-    assert_same(cold.drop_vars(OF_SWEEPS), march, replicas=8)
+    assert_same(cold.drop_vars(OF_ITERATIONS), march, replicas=8)
 
 
 def test_single_precision_finds_the_same() -> None:
@@ -62,7 +62,7 @@ def test_single_precision_finds_the_same() -> None:
     double = iterated(ss.models.random_rnn, population=4_000, chunk=1_000, **parameters)
     single = iterated(ss.models.random_rnn, population=4_000, chunk=1_000, seed=8, dtype="float32", **parameters)
     assert single.attrs["converged"] == 1
-    assert_same(single.drop_vars(OF_SWEEPS), double.drop_vars(OF_SWEEPS), replicas=8)
+    assert_same(single.drop_vars(OF_ITERATIONS), double.drop_vars(OF_ITERATIONS), replicas=8)
 
 
 # ------------------------------------------------------------------------------------------------- closed equations
@@ -170,7 +170,7 @@ def test_a_result_of_another_gain_is_a_start_for_this_one() -> None:
     from_other = iterated(ss.models.random_rnn, g=1.5, order_parameters=other, seed=8, **options)
     from_march = iterated(ss.models.random_rnn, g=1.5, seed=9, **options)
     assert from_other.change.values[0] > 10 and from_other.attrs["converged"] == 1
-    assert_same(from_other.drop_vars(OF_SWEEPS), from_march.drop_vars(OF_SWEEPS), replicas=8)
+    assert_same(from_other.drop_vars(OF_ITERATIONS), from_march.drop_vars(OF_ITERATIONS), replicas=8)
 
 
 def test_outliers_of_iterations_are_those_of_marches() -> None:
