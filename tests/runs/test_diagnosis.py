@@ -268,7 +268,7 @@ def test_the_summary_is_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     [(1_000, 1_000, 500), (70_000, 50_000, 25_000), (99, 100_000 / 1011, 49)],
     ids=["that divides the population", "that is more than half of it", "of an odd size"],
 )
-def test_of_sweeps_it_is_the_chunk_that_is_halved(
+def test_of_iterations_it_is_the_chunk_that_is_halved(
     monkeypatch: pytest.MonkeyPatch, chunk: int, used: float, half: int
 ) -> None:
     sample = MadeUp(population=2)
@@ -282,8 +282,8 @@ def test_of_sweeps_it_is_the_chunk_that_is_halved(
     assert "x_population" not in ds and "infinite chunk" in ds.x_extrapolated.attrs["long_name"]
 
 
-def test_true_sweeps_have_a_part_of_the_chunk_in_use() -> None:
-    """A population of 400 is swept in halves unless told otherwise."""
+def test_true_iterations_have_a_part_of_the_chunk_in_use() -> None:
+    """A population of 400 is cut in halves unless told otherwise."""
     ds = diagnose(ss.models.goe_flow, population=400, replicas=2, seed=0, iterations="auto", dt=0.1, duration=0.4)
     assert [run.get("chunk") for run in json.loads(ds.attrs["runs"])] == [None, 100, None, None]
     assert float(abs(ds.C_h_chunk / ds.C_h_chunk_stderr).max()) < 1 < float(abs(ds.C_h_time_step / ds.C_h_stderr).max())

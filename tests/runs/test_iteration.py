@@ -36,7 +36,7 @@ RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "iterations": 2, "progress": False}
 
 
-def swept(program: Any = ss.models.random_rnn, **changes: Any) -> xr.Dataset:
+def iterated(program: Any = ss.models.random_rnn, **changes: Any) -> xr.Dataset:
     """Run a small iteration; it may stop before it has converged."""
     options = {**SMALL, **(RNN if program is ss.models.random_rnn else {}), **changes}
     with warnings.catch_warnings():
@@ -57,11 +57,11 @@ def test_chunks_cover_the_population_and_differ_by_one_sample_at_most(population
 
 def test_a_population_one_above_whole_chunks_has_no_tiny_chunk() -> None:
     """A last chunk of one sample could not be matched to anything."""
-    assert swept(population=301, chunk=100).attrs["population"] == 301
+    assert iterated(population=301, chunk=100).attrs["population"] == 301
 
 
-def test_the_result_says_how_it_was_swept() -> None:
-    ds = swept()
+def test_the_result_says_how_it_was_iterated() -> None:
+    ds = iterated()
     told = {"population": 400, "chunk": 100, "replicas": 2, "iterations": 2, "start": "march", "tolerance": 1e-3}
     assert {name: ds.attrs[name] for name in told} == told
     assert ds.change.sizes == {"iteration": 2} and ds.iteration.values.tolist() == [1, 2]
@@ -73,19 +73,19 @@ def test_the_result_says_how_it_was_swept() -> None:
 
 
 @pytest.mark.parametrize("iterations", [1, 3])
-def test_a_number_of_sweeps_is_a_number_of_iterations(iterations: int) -> None:
-    assert swept(iterations=iterations).change.sizes["iteration"] == iterations
+def test_a_number_of_iterations_is_done(iterations: int) -> None:
+    assert iterated(iterations=iterations).change.sizes["iteration"] == iterations
 
 
-def test_one_time_in_every_few_is_recorded_and_the_sweep_is_the_same() -> None:
-    all_times, few = swept(duration=2.0), swept(duration=2.0, every=5)
+def test_one_time_in_every_few_is_recorded_and_the_iteration_is_the_same() -> None:
+    all_times, few = iterated(duration=2.0), iterated(duration=2.0, every=5)
     assert few.time.values.tolist() == all_times.time.values[::5].tolist()
     np.testing.assert_array_equal(few.C_h.values, all_times.C_h.values[::5, ::5])
     np.testing.assert_array_equal(few.order_parameters.values, all_times.order_parameters.values)
 
 
-def test_programs_without_couplings_or_with_worthless_ones_are_swept_too() -> None:
-    """Nothing to iterate: done after one sweep, with a change of zero."""
+def test_programs_without_couplings_or_with_worthless_ones_are_iterated_too() -> None:
+    """Nothing to iterate: done after one iteration, with a change of zero."""
 
     def uncoupled(net: Any, *, gain: float | None = None) -> None:
         sites = net.sites()
@@ -95,23 +95,23 @@ def test_programs_without_couplings_or_with_worthless_ones_are_swept_too() -> No
             h = np.tanh(h) + (0.0 if gain is None else net.coupling(sites, gain=gain) @ h)
 
     for gain in (None, 0.0):
-        ds = swept(uncoupled, iterations="auto", gain=gain)
+        ds = iterated(uncoupled, iterations="auto", gain=gain)
         assert ds.change.values.tolist() == [0.0] and ds.attrs["converged"] == 1
         assert ds.attrs["self_consistency_residual"] == 0.0 and ds.C_h.values[0, 0] == pytest.approx(1.0)
-        assert swept(uncoupled, iterations=1, gain=gain, order_parameters=ds).C_h.values[0, 0] == pytest.approx(1.0)
+        assert iterated(uncoupled, iterations=1, gain=gain, order_parameters=ds).C_h.values[0, 0] == pytest.approx(1.0)
 
 
-def test_single_precision_is_swept_down_to_its_rounding() -> None:
+def test_single_precision_is_iterated_down_to_its_rounding() -> None:
     """A tolerance below the rounding of the vectors must not make a basis of it."""
-    double = swept(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3)
+    double = iterated(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3)
     for tolerance in (1e-3, 1e-9):
-        single = swept(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3, dtype="float32", tolerance=tolerance)
+        single = iterated(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3, dtype="float32", tolerance=tolerance)
         np.testing.assert_allclose(single.C_h.values, double.C_h.values, rtol=2e-4)
         assert single.trajectory_h.dtype == np.float32
 
 
 # ------------------------------------------------------------------------------------------------------ convergence
-def test_one_sweep_from_a_cold_start_is_not_enough_and_says_so() -> None:
+def test_one_iteration_from_a_cold_start_is_not_enough_and_says_so() -> None:
     with pytest.warns(NotConverged, match=r"random_rnn changed by .* times its Monte Carlo error in the last of 1"):
         ds = ss.sample(ss.models.random_rnn, **{**SMALL, **RNN, "population": 4000, "chunk": 500, "iterations": 1},
                        order_parameters="cold")  # fmt: skip
@@ -119,7 +119,7 @@ def test_one_sweep_from_a_cold_start_is_not_enough_and_says_so() -> None:
 
 
 def test_the_change_falls_from_iteration_to_iteration_until_it_is_chance() -> None:
-    ds = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold")
+    ds = iterated(population=4000, chunk=500, iterations="auto", order_parameters="cold")
     first, second, *_ = ds.change.values
     assert first > 50 and second < first / 2 and ds.change.values[-1] <= 1.5
     assert ds.attrs["converged"] == 1 and 0.2 < ds.attrs["self_consistency_residual"] < 2
@@ -127,7 +127,7 @@ def test_the_change_falls_from_iteration_to_iteration_until_it_is_chance() -> No
 
 def test_damping_keeps_the_given_share_of_the_old_order_parameters() -> None:
     options: dict[str, Any] = {"iterations": 1, "order_parameters": "cold", "population": 4000, "chunk": 1000}
-    plain, damped, more = (swept(damping=damping, **options).order_parameters.values for damping in (0, 0.5, 0.75))
+    plain, damped, more = (iterated(damping=damping, **options).order_parameters.values for damping in (0, 0.5, 0.75))
     cold = 2 * damped - plain
     np.testing.assert_allclose(more, 0.75 * cold + 0.25 * plain, rtol=0, atol=1e-12)
     # What is left of h(0) ~ N(0, 1) without couplings.
@@ -138,13 +138,13 @@ def test_damping_keeps_the_given_share_of_the_old_order_parameters() -> None:
 
 def test_a_damped_iteration_takes_longer_and_arrives() -> None:
     options: dict[str, Any] = {"iterations": "auto", "order_parameters": "cold", "population": 2000, "chunk": 500}
-    plain, slow = swept(**options), swept(damping=0.5, **options)
+    plain, slow = iterated(**options), iterated(damping=0.5, **options)
     assert slow.attrs["iterations"] > plain.attrs["iterations"] and slow.attrs["converged"] == 1
 
 
 def test_until_ends_the_iteration_where_a_relative_change_is_small_enough() -> None:
-    strict = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold")
-    loose = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold", until=0.3)
+    strict = iterated(population=4000, chunk=500, iterations="auto", order_parameters="cold")
+    loose = iterated(population=4000, chunk=500, iterations="auto", order_parameters="cold", until=0.3)
     assert loose.attrs["iterations"] < strict.attrs["iterations"]
     assert loose.change.values[-1] == 0.0 and loose.attrs["converged"] == 1
 
@@ -159,11 +159,11 @@ def test_an_iteration_that_stays_above_its_error_but_falls_no_further_is_average
 
 # -------------------------------------------------------------------------------------- from an earlier result
 def test_a_result_is_a_start_whether_in_memory_or_stored(tmp_path: Path) -> None:
-    first = swept(g=1.2, iterations="auto")
+    first = iterated(g=1.2, iterations="auto")
     publish(first, tmp_path / "first.nc")
-    one = swept(order_parameters=first)
-    two = swept(order_parameters=tmp_path / "first.nc")
-    three = swept(order_parameters=str(tmp_path / "first.nc"))
+    one = iterated(order_parameters=first)
+    two = iterated(order_parameters=tmp_path / "first.nc")
+    three = iterated(order_parameters=str(tmp_path / "first.nc"))
     assert one.attrs["start"] == "an earlier result"
     assert identical(one, two) and identical(one, three)
 
@@ -180,14 +180,14 @@ def test_each_replica_starts_from_one_of_its_own() -> None:
 
 
 def test_a_result_with_fewer_replicas_is_no_start() -> None:
-    first = swept()
+    first = iterated()
     with pytest.raises(InputError, match="has 2 replicas, and 3 are asked for: each goes on from one of its own"):
-        swept(order_parameters=first, replicas=3)
-    assert swept(order_parameters=first, replicas=1).attrs["replicas"] == 1
+        iterated(order_parameters=first, replicas=3)
+    assert iterated(order_parameters=first, replicas=1).attrs["replicas"] == 1
 
 
 def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) -> None:
-    first = swept()
+    first = iterated()
     march = ss.sample(ss.models.random_rnn, population=100, replicas=2, seed=1, **RNN)
     for start, changes, sentence in (
         (first, {"duration": 2.0}, "do not fit this program: it multiplies a matrix more often"),
@@ -199,7 +199,7 @@ def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) 
         (tmp_path / "none.nc", {}, "none.nc"),
     ):
         with pytest.raises(InputError, match=sentence) as caught:
-            swept(order_parameters=start, **changes)
+            iterated(order_parameters=start, **changes)
         assert "\n" not in str(caught.value)
 
 
@@ -264,17 +264,17 @@ def test_bad_options_are_refused_with_one_sentence_before_any_work(
 def test_a_chunk_too_small_for_the_draws_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
     with pytest.raises(PopulationTooSmall, match="a chunk of 5 samples is too small: the program draws 12 vectors"):
-        swept(ss.models.spherical_pspin, chunk=5, dt=0.1, duration=1.0)
+        iterated(ss.models.spherical_pspin, chunk=5, dt=0.1, duration=1.0)
 
 
 # ------------------------------------------------------------------------------------------- chunks that diverge
 def test_a_chunk_that_diverges_is_named_by_replica_chunk_sample_and_time() -> None:
     """The sample counts from the first of the replica's population."""
     few: dict[str, Any] = {"population": 2000, "chunk": 500, "replicas": 1, "iterations": 1, "seed": 3}
-    start = swept(exploding, threshold=99.0, **few)
+    start = iterated(exploding, threshold=99.0, **few)
     assert "failed_chunks" not in start.attrs
     with pytest.raises(NotFinite) as caught:
-        swept(exploding, threshold=3.3, order_parameters=start, **few)
+        iterated(exploding, threshold=3.3, order_parameters=start, **few)
     said = str(caught.value)
     assert said.startswith("exploding, iteration 1, replica 0, chunk ") and "\n" not in said
     chunk, sample = (int(said.split(word)[1].split(",")[0].split(":")[0]) for word in ("chunk ", "sample "))
@@ -284,9 +284,9 @@ def test_a_chunk_that_diverges_is_named_by_replica_chunk_sample_and_time() -> No
 
 def test_the_rest_goes_on_if_the_user_wants_it_to() -> None:
     few: dict[str, Any] = {"population": 4000, "chunk": 500, "replicas": 2, "iterations": 2, "seed": 3}
-    whole = swept(exploding, threshold=99.0, **few)
+    whole = iterated(exploding, threshold=99.0, **few)
     with pytest.warns(ChunksLeftOut, match="chunks diverged and are left out .* the first of them: replica"):
-        ds = swept(exploding, threshold=3.3, order_parameters=whole, keep_going=True, **few)
+        ds = iterated(exploding, threshold=3.3, order_parameters=whole, keep_going=True, **few)
     failed = json.loads(ds.attrs["failed_chunks"])
     assert 0 < len(failed) < 48 and all("chunk " in sentence and "sample " in sentence for sentence in failed)
     # Chunks that have lost none of their samples: what they average is biased by the missing largest ones.
@@ -295,7 +295,7 @@ def test_the_rest_goes_on_if_the_user_wants_it_to() -> None:
 
 def test_a_replica_of_which_no_chunk_is_left_ends_the_run() -> None:
     with pytest.raises(NotFinite, match=r"exploding, iteration 1, replica 0, chunk 0, .*\(8 of 8 chunks\)"):
-        swept(exploding, threshold=1.0, order_parameters=swept(exploding, threshold=99.0), keep_going=True)
+        iterated(exploding, threshold=1.0, order_parameters=iterated(exploding, threshold=99.0), keep_going=True)
 
 
 def test_what_averaged_iterations_have_recorded_is_kept_when_a_later_chunk_diverges() -> None:
@@ -311,12 +311,12 @@ def test_what_averaged_iterations_have_recorded_is_kept_when_a_later_chunk_diver
             h = h + 0.1 * (J @ np.tanh(h)) + (np.inf if len(calls) > limit[0] and t > 0.2 else 0)
 
     limit = [10**6]
-    swept(late, iterations=6)
+    iterated(late, iterations=6)
     # Rehearsals and marches come first; then 8 chunks for each iteration.
     limit[0] = len(calls) - 8
     calls.clear()
     with pytest.raises(NotFinite, match=r"late, last iteration") as caught:
-        swept(late, iterations=6)
+        iterated(late, iterations=6)
     partial = caught.value.partial
     assert partial.attrs["incomplete"] == str(caught.value)
     assert np.all(np.isfinite(partial.C_h.values)) and partial.C_h.sizes == {"time": 5, "time_": 5}
@@ -324,7 +324,7 @@ def test_what_averaged_iterations_have_recorded_is_kept_when_a_later_chunk_diver
 
 def test_a_march_that_diverges_is_told_from_a_chunk() -> None:
     with pytest.raises(NotFinite, match=r"the march that replica \d starts from: at .*time 0.2"):
-        swept(exploding, threshold=1.0)
+        iterated(exploding, threshold=1.0)
 
 
 # ---------------------------------------------------------------------------------------------------- the same bits
@@ -335,15 +335,15 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(monkeypatch
     runs = []
     for count in (1, 2, 7):
         cores(count)
-        runs.append(swept())
+        runs.append(iterated())
     assert identical(runs[0], runs[1]) and identical(runs[0], runs[2])
-    assert not identical(runs[0], swept(seed=2))
+    assert not identical(runs[0], iterated(seed=2))
 
 
 def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     from sitesampler.runs import iteration as iterations
 
-    plain, order = swept(), threading.Lock()
+    plain, order = iterated(), threading.Lock()
     delays = iter(np.random.default_rng(0).uniform(0, 0.02, 1000))
     run_chunk, seen = iterations.run_chunk, []
 
@@ -357,7 +357,7 @@ def test_the_order_in_which_chunks_are_completed_makes_no_difference(monkeypatch
 
     monkeypatch.setattr(iterations, "run_chunk", late)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)))
-    assert identical(plain, swept())
+    assert identical(plain, iterated())
     assert seen != sorted(seen)
 
 
@@ -391,18 +391,18 @@ def test_the_change_is_measured_in_errors_of_the_mean_over_chunks(rng: np.random
 
 
 def test_until_loosens_the_iteration_but_not_its_certificate() -> None:
-    ds = swept(population=4000, chunk=500, iterations="auto", order_parameters="cold", until=0.9)
+    ds = iterated(population=4000, chunk=500, iterations="auto", order_parameters="cold", until=0.9)
     assert ds.change.values[-1] == 0 and ds.attrs["self_consistency_residual"] > 0.3
 
 
 def test_damaged_order_parameters_are_no_start() -> None:
-    first = swept()
+    first = iterated()
     lost = first.assign(order_parameters=first.order_parameters * np.nan)
     bare = first.assign(order_parameters=first.order_parameters.drop_attrs())
     other = first.assign(order_parameters=first.order_parameters.assign_attrs(structure="{"))
     for damaged in (lost, bare, other):
         with pytest.raises(InputError, match=r"order parameters to start from (are|is) damaged"):
-            swept(order_parameters=damaged)
+            iterated(order_parameters=damaged)
 
 
 def test_bits_do_not_depend_on_the_threads_of_blas() -> None:

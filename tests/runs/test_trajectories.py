@@ -19,7 +19,7 @@ from sitesampler.errors import DiskFull, InputError, NotFinite, StorageError
 from sitesampler.runs.iteration import ChunksLeftOut, NotConverged
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
-#: A march of 3 replicas, and a sweep of 2 with chunks of 40.
+#: A march of 3 replicas, and iterations of 2 with chunks of 40.
 KINDS: dict[str, dict[str, Any]] = {
     "march": {"population": 40, "replicas": 3},
     "iterations": {"population": 120, "chunk": 40, "replicas": 2, "iterations": 1},
@@ -69,9 +69,9 @@ def test_averages_over_a_march_are_those_of_its_result(tmp_path: Path) -> None:
         assert rest[name].values.tobytes() == ds[name].values.tobytes()
 
 
-def test_averages_over_the_last_sweep_are_those_of_its_result_where_it_alone_was_recorded(tmp_path: Path) -> None:
+def test_averages_over_the_last_iteration_are_those_of_its_result_where_it_alone_was_recorded(tmp_path: Path) -> None:
     ds = exported(tmp_path / "all.zarr", "iterations", order_parameters="cold")
-    assert ds.attrs["iterations"] == 1 and ds.change.values[0] > 2, "the first sweep must not be recorded"
+    assert ds.attrs["iterations"] == 1 and ds.change.values[0] > 2, "the first iteration must not be recorded"
     paths = ds.trajectory_h.values
     np.testing.assert_allclose(paths.T @ paths / len(paths), ds.C_h.values, rtol=0, atol=1e-12)
     # Replica after replica, chunk after chunk: each with draws of its own, of average square 1.

@@ -198,7 +198,7 @@ def test_a_study_hands_what_belongs_to_its_folder_to_sample(
         ),
     ],
 )
-def test_a_mistake_in_the_options_of_sweeps_is_named(
+def test_a_mistake_in_the_options_of_iterations_is_named(
     study_file: Callable[[str], Path], tmp_path: Path, setting: str, sentence: str
 ) -> None:
     with pytest.raises(StudyError, match=f"^{sentence}"):
