@@ -48,7 +48,7 @@ SOURCES = "net.source(sites, name='a'), net.source(sites, name='b')"
         (f"{SOURCES}; net.record(t, R_h_c=1.0, h=h)", None),
         ("net.record(t, h=h); net.record(t, R_h_a=1.0)", None),
         ("net.record(t, neuron=1.0)", "'neuron' is the name of a dimension; record it under another one"),
-        ("net.record(t, w=(('neuron',), np.ones(3)), h=h)", "dimension 'neuron', which is the name of the sites of a gro"),
+        ("net.record(t, w=(('neuron',), np.ones(3)), h=h)", "dimension 'neuron', which is the name of the sites of "),
         ("net.record(t, w=(('h_mean',), np.ones(3)), h=h)", "dimension 'h_mean', which is the name of the record 'h'"),
         ("net.record(t, w=(('C_h',), np.ones(3)), h=h)", "dimension 'C_h', which is the name of the record 'h' too"),
         ("net.record(t, w=(3, [1.0]))", "a recorded pair names the dimensions of a small array, as in record(t, w=(("),
