@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.records.names import STDERR
+from sitesampler.runs import calls
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,11 +54,9 @@ class Runs:
         self, program: Program, label: str = "", population: int = 4_000, replicas: int = 16, **parameters: Any
     ) -> xr.Dataset:
         """Sample at N = infinity, with statistical errors."""
-        import sitesampler
-
         started = time.perf_counter()
         parameters = {"tolerance": _QUICK if self.quick else _FULL, **parameters}
-        result = sitesampler.sample(
+        result = calls.sample(
             program, population=self._larger("population", population), replicas=replicas, seed=self.next_seed(), keep=0,
             progress=False, **parameters,
         )  # fmt: skip
@@ -74,10 +73,8 @@ class Runs:
 
     def exact(self, program: Program, label: str = "", population: int = 500, **parameters: Any) -> xr.Dataset:
         """Sample a Gaussian system, which a small population at a tight tolerance gives to many digits."""
-        import sitesampler
-
         started = time.perf_counter()
-        result = sitesampler.sample(
+        result = calls.sample(
             program, population=population, replicas=2, seed=self.next_seed(), keep=0, tolerance=_TIGHT, progress=False,
             **parameters,
         )  # fmt: skip
@@ -87,11 +84,9 @@ class Runs:
         self, program: Program, size: int, replicas: int, grow: bool = True, many: bool = True, **parameters: Any
     ) -> xr.Dataset:
         """Simulate networks of N = size; for the full table larger ones if `grow`, and more of them if `many`."""
-        import sitesampler
-
         started = time.perf_counter()
         size = self._larger("size", size) if grow else size
-        result = sitesampler.simulate(
+        result = calls.simulate(
             program, size=size, replicas=self._larger("replicas", replicas) if many else replicas, seed=self.next_seed(),
             keep=0, progress=False, **parameters,
         )  # fmt: skip
