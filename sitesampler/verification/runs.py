@@ -57,8 +57,8 @@ class Runs:
         started = time.perf_counter()
         parameters = {"tolerance": _QUICK if self.quick else _FULL, **parameters}
         result = calls.sample(
-            program, population=self._larger("population", population), replicas=replicas, seed=self.next_seed(), keep=0,
-            progress=False, **parameters,
+            program, population=self._larger("population", population), replicas=replicas, seed=self.next_seed(),
+            keep=0, progress=False, **parameters,
         )  # fmt: skip
         return self._labelled(result, label, started)
 
@@ -87,8 +87,8 @@ class Runs:
         started = time.perf_counter()
         size = self._larger("size", size) if grow else size
         result = calls.simulate(
-            program, size=size, replicas=self._larger("replicas", replicas) if many else replicas, seed=self.next_seed(),
-            keep=0, progress=False, **parameters,
+            program, size=size, replicas=self._larger("replicas", replicas) if many else replicas,
+            seed=self.next_seed(), keep=0, progress=False, **parameters,
         )  # fmt: skip
         return self._labelled(result, "", started, kind=f"simulation, N = {size:,}")
 
