@@ -11,7 +11,7 @@ from sitesampler.figures.deep_learning import alignment, critical_line
 from sitesampler.figures.random_matrices import density_of, jacobi_coefficients, sampled_density
 from sitesampler.studies.run import run_study
 from sitesampler.studies.study_file import read_study
-from sitesampler.theory import goe
+from sitesampler.theory import goe_flow
 
 STUDIES = Path(__file__).parents[1] / "studies"
 SMALL = ("sample.replicas=2", "sample.population=200", "sample.keep=4")
@@ -72,7 +72,7 @@ def test_an_unknown_kind_is_refused() -> None:
 # ----------------------------------------------------------------------------------------------------------- arithmetic
 def test_moments_of_a_known_density_give_it_back() -> None:
     dt, x = 0.8, np.linspace(-2.5, 2.5, 101)
-    moments = goe.response(dt, 13)[1:, 0]
+    moments = goe_flow.response(dt, 13)[1:, 0]
     found, band, b, _ = sampled_density(x, moments, 0 * moments, dt, 5)
     np.testing.assert_allclose(b, 1, atol=1e-6)
     np.testing.assert_allclose(band, 0, atol=1e-12)

@@ -194,7 +194,7 @@ def feature_learning(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
     (a) Outputs, with the lazy limit; (b) loss; (c) alignment of the kernels C_phi with the targets; (d) C_g, the
     gradient kernels; (e) excess kurtosis of the preactivations; (f) densities of the last preactivations.
     """
-    from sitesampler.theory import feature_learning as theory
+    from sitesampler.theory import deep_network_lazy as theory
 
     fixed, times = parameters(sample), sample["time"].values
     targets = np.asarray(fixed["targets"], float)
@@ -293,14 +293,15 @@ def lazy_to_rich(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
     (a) Loss over time, with exact theory and, at the smallest gamma, the tangent kernel; (b) final kernel alignment and
     (c) excess kurtosis against gamma.
     """
-    from sitesampler.theory import feature_learning as theory
+    from sitesampler.theory import deep_network_lazy, deep_network_one_layer
 
     fixed, times, gammas = parameters(sample), sample["time"].values, sample["gamma"].values
     targets, gram = np.asarray(fixed["targets"], float), _gram(sample)
     exact = {
-        g: theory.one_hidden_layer(gram, targets, float(g), fixed["rate"], fixed["steps"], fixed["phi"]) for g in gammas
+        g: deep_network_one_layer.one_hidden_layer(gram, targets, float(g), fixed["rate"], fixed["steps"], fixed["phi"])
+        for g in gammas
     }
-    lazy = theory.lazy(gram, targets, 1, fixed["rate"], fixed["steps"], fixed["phi"])
+    lazy = deep_network_lazy.lazy(gram, targets, 1, fixed["rate"], fixed["steps"], fixed["phi"])
     with matplotlib.rc_context(STYLE):
         drawn, (loss, aligned, kurtosis) = panels(3)
         shown = gammas[np.unique(np.linspace(0, len(gammas) - 1, 4).round().astype(int))]
@@ -349,7 +350,7 @@ def hidden_outliers(sample: xr.Dataset, simulation: xr.Dataset | None = None) ->
     (a) Those of the sampler and of the network, with eq. 111 at the sampler's own order parameters, naive theory (no
     responses) and the edge of the bulk; (b) the loss.  Needs ``responses = true``.
     """
-    from sitesampler.theory import feature_learning as theory
+    from sitesampler.theory import deep_network_outliers as theory
 
     fixed, times = parameters(sample), sample["time"].values
     targets = np.asarray(fixed["targets"], float)

@@ -136,7 +136,7 @@ def density(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     (a) R over the lag; (b) C(t, t') of all pairs of times against t + t' + dt, on R; (c) the Jacobi coefficients b_k, 1
     for the semicircle; (d) the spectral density, with the semicircle at the same broadening.
     """
-    from sitesampler.theory import goe
+    from sitesampler.theory import goe_flow as goe
 
     dt, times = parameters(sample)["dt"], sample["time"].values
     steps = len(times) - 1
@@ -219,7 +219,7 @@ def fluctuations(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
     (a) C(t, t) of single sizes and of N = infinity; (b) N times its variance over networks, over time; (c) its standard
     deviation at the last time against N.  The linear GOE flow has a closed form.
     """
-    from sitesampler.theory import finite_size
+    from sitesampler.theory import goe_flow_fluctuations as finite_size
 
     if simulation is None or "size" not in simulation.dims:
         raise ValueError("this figure needs simulations swept over simulate.size.")

@@ -106,6 +106,6 @@ def _dots(axes: object, x: object, y: object, half: object, color: str) -> None:
 
 
 def _exponent(g: float, phi: str, dt: float) -> float:
-    from sitesampler.theory import random_rnn
+    from sitesampler.theory import random_rnn_lyapunov
 
-    return random_rnn.lyapunov_exponent(g, phi, dt=dt)
+    return random_rnn_lyapunov.lyapunov_exponent(g, phi, dt=dt)

@@ -36,7 +36,7 @@ def regression(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figu
     (a), (b) Test and train loss over time; (c) the test loss against alpha early, at the last time and after infinite
     time: double descent, which early stopping cures.
     """
-    from sitesampler.theory.regression import spectral_losses
+    from sitesampler.theory.regression_flow import spectral_losses
 
     fixed, alphas, times = parameters(sample), sample["alpha"].values, sample["time"].values
     noise, dt = fixed["noise"], fixed["dt"]
@@ -110,7 +110,7 @@ _BATCHES = {"1.0": "all data", "fresh": "fresh data"}
 
 def batches(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw stochastic gradient descent in `regression_flow`, swept over the kind of batch: test and train loss."""
-    from sitesampler.theory import sgd
+    from sitesampler.theory import regression_flow_batches as sgd
 
     fixed, times = parameters(sample), sample["time"].values
     alpha, noise, dt, steps = fixed["alpha"], fixed["noise"], fixed["dt"], len(times) - 1
@@ -150,7 +150,7 @@ def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
 
     C_h(k dt, 0) is the k-th moment of 1 - dt lambda; the density has an atom of weight 1 - alpha at 0 if alpha < 1.
     """
-    from sitesampler.theory.regression import marchenko_pastur_density
+    from sitesampler.theory.regression_flow import marchenko_pastur_density
 
     dt, alphas = parameters(sample)["dt"], sample["alpha"].values
     levels = (sample.sizes["time"] - 1) // 2

@@ -92,7 +92,7 @@ def random_rnn_lyapunov(run: Runs) -> Iterator[Row]:
     for g in (2.0,) if run.quick else (1.5, 2.0, 3.0):
         parameters = {"g": g, "dt": 0.2, "duration": 45.0, "transient": 15.0, "every": 225, "tolerance": 1e-2}
         ds = run.populations(models.random_rnn_lyapunov, f"g = {g:g}", population=1_500, replicas=12, **parameters)
-        yield of(ds, "exponent", time=45).theory(theory.random_rnn.lyapunov_exponent(g, dt=0.2))
+        yield of(ds, "exponent", time=45).theory(theory.random_rnn_lyapunov.lyapunov_exponent(g, dt=0.2))
     parameters = {"g": 2.0, "dt": 0.2, "duration": 4.0, "transient": 1.0, "every": 20}
     ds = run.sample(models.random_rnn_lyapunov, "g = 2, early", population=4_000, **parameters)
     network = run.networks(models.random_rnn_lyapunov, size=200, replicas=200, **parameters)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sitesampler import models, theory
-from sitesampler.theory import finite_size, resolvent, sgd
+from sitesampler.theory import goe_flow_fluctuations, moments, regression_flow_batches, resolvent
 from sitesampler.theory import random_features as closed_features
 from sitesampler.verification.rows import EXACT, Row, derived, of
 from sitesampler.verification.runs import Runs
@@ -19,19 +19,19 @@ def goe_flow(run: Runs) -> Iterator[Row]:
     parameters: dict[str, Any]
     program = models.goe_flow
     ds = run.exact(program, "dt = 0.1", dt=0.1, duration=2.0)
-    yield of(ds, "C_h").exactly(theory.goe.correlation(0.1, 20))
-    yield of(ds, "R_h").exactly(theory.goe.response(0.1, 20))
+    yield of(ds, "C_h").exactly(theory.goe_flow.correlation(0.1, 20))
+    yield of(ds, "R_h").exactly(theory.goe_flow.response(0.1, 20))
 
     # From the response alone: moments and resolvent of the semicircle.
     ds = run.exact(program, "dt = 0.5", dt=0.5, duration=30.0)
     response = ds.R_h.values[1:, 0]
     # Moments are differences of the response, which amplify its rounding.
-    spectrum = derived(ds, "moment of the spectrum", resolvent.moments(response, 0.5, count=9))
+    spectrum = derived(ds, "moment of the spectrum", moments.moments(response, 0.5, count=9))
     yield spectrum.exactly((1, 0, 1, 0, 2, 0, 5, 0, 14), tolerance=1e-6, kind="semicircle, to 1e-6")
     for s in (4.0, 6.0):
         left = (2 / (1 + s / 2)) ** 60  # the lags beyond the last
         yield derived(ds, f"resolvent at s = {s:g}", resolvent.transform(response, 0.5, s)).exactly(
-            theory.goe.resolvent(s), tolerance=EXACT + left, kind="theory, eq. 43, exact"
+            theory.goe_flow.resolvent(s), tolerance=EXACT + left, kind="theory, eq. 43, exact"
         )
 
     parameters = {"dt": 0.1, "duration": 1.0, "every": 5}
@@ -59,7 +59,9 @@ def _fluctuations(run: Runs) -> Iterator[Row]:
             ds, f"N Var C_h({t:g}, {other:g}) at N = {size:,}", np.mean(values),
             np.std(values, ddof=1) / np.sqrt(batches), replicas=batches,
         )  # fmt: skip
-        yield estimate.theory(finite_size.correlation_covariance(t, other, dt=0.1), kind="theory of 1/N fluctuations")
+        yield estimate.theory(
+            goe_flow_fluctuations.correlation_covariance(t, other, dt=0.1), kind="theory of 1/N fluctuations"
+        )
 
 
 def regression_flow(run: Runs) -> Iterator[Row]:
@@ -68,10 +70,10 @@ def regression_flow(run: Runs) -> Iterator[Row]:
     program: Any = models.regression_flow
     for alpha, noise in ((0.5, 0.3), (1.0, 0.3), (1.5, 0.3), (4.0, 0.0)):
         ds = run.exact(program, f"alpha = {alpha:g}", alpha=alpha, noise=noise, dt=0.25, duration=5.0)
-        closed = theory.regression.solve(alpha, noise, 0.25, 20)
+        closed = theory.regression_flow.solve(alpha, noise, 0.25, 20)
         for name in ("test_loss", "train_loss", "C_h", "C_delta"):
             yield of(ds, name).exactly(getattr(closed, name))
-        spectral = theory.regression.spectral_losses(alpha, noise, 0.25, 20)
+        spectral = theory.regression_flow.spectral_losses(alpha, noise, 0.25, 20)
         yield of(ds, "test_loss").exactly(spectral[0], kind="Marchenko-Pastur, exact")
         yield of(ds, "train_loss").exactly(spectral[1], kind="Marchenko-Pastur, exact")
         if alpha == 1.5:
@@ -80,13 +82,13 @@ def regression_flow(run: Runs) -> Iterator[Row]:
             yield of(ds, "train_loss", time=5).simulation(network)
             yield of(ds, "C_h", time=5, time_=1).simulation(network)
     ds = run.exact(program, "fresh batches, alpha = 1.5", batch="fresh", alpha=1.5, noise=0.3, dt=0.4, duration=4.0)
-    one_pass = sgd.one_pass(1.5, 0.3, 0.4, 10)
+    one_pass = regression_flow_batches.one_pass(1.5, 0.3, 0.4, 10)
     yield of(ds, "test_loss").exactly(one_pass.test_loss)
     yield of(ds, "C_h").exactly(one_pass.C_h)
     for batch, label in ((1 / 3, "random third"), (3, "epochs of 3")):
         parameters = {"batch": batch, "alpha": 1.5, "noise": 0.3, "dt": 0.25, "duration": 5.0}
         ds = run.sample(program, label, population=6_000, **parameters)
-        closed_sgd = sgd.multi_pass(1.5, 0.3, 0.25, 20, fraction=1 / 3, reshuffled=batch == 3)
+        closed_sgd = regression_flow_batches.multi_pass(1.5, 0.3, 0.25, 20, fraction=1 / 3, reshuffled=batch == 3)
         network = run.networks(program, size=100, replicas=300, **parameters)
         for name in ("test_loss", "train_loss"):
             yield of(ds, name, time=5).theory(getattr(closed_sgd, name)[20])
