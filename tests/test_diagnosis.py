@@ -15,7 +15,7 @@ import sitesampler as ss
 from sitesampler.errors import InputError, PopulationTooSmall, ProgramError
 from sitesampler.runs.diagnosis import diagnose
 from sitesampler.runs.iteration import NotConverged
-from sitesampler.theory import goe, random_rnn
+from sitesampler.theory import goe_flow, random_rnn_lyapunov
 
 
 def richardson(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
@@ -34,7 +34,7 @@ def test_the_linear_flow_has_an_error_of_its_time_step_and_no_other() -> None:
     """goe_flow has no scatter and no bias: population and tolerance show nothing, the step what the theory says."""
     dt, steps = 0.02, 50
     ds = diagnose(ss.models.goe_flow, population=400, replicas=2, seed=0, tolerance=1e-7, dt=dt, duration=dt * steps)
-    for name, law in (("C_h", goe.correlation), ("R_h", goe.response)):
+    for name, law in (("C_h", goe_flow.correlation), ("R_h", goe_flow.response)):
         here, coarse = law(dt, steps)[::2, ::2], law(2 * dt, steps // 2)
         # The response per unit time starts one step after the source, and has a jump there.
         smooth = np.tril_indices(steps // 2 + 1, -1)
@@ -44,7 +44,7 @@ def test_the_linear_flow_has_an_error_of_its_time_step_and_no_other() -> None:
         np.testing.assert_allclose(
             ds[f"{name}_extrapolated"].values[smooth], richardson(coarse, here)[smooth], atol=1e-5
         )
-    limit = limit_of_small_steps(goe.correlation, dt, steps)
+    limit = limit_of_small_steps(goe_flow.correlation, dt, steps)
     assert float(abs(ds.C_h_extrapolated - limit).max()) < 0.2 * float(abs(ds.C_h - limit).max())
     assert "C_h, R_h: the time step dominates" in ds.summary
 
@@ -88,7 +88,7 @@ def test_the_lyapunov_exponent_is_low_and_its_extrapolated_value_is_not() -> Non
         ss.models.random_rnn_lyapunov, population=1_000, replicas=64, seed=2, every=10, g=2.0, dt=0.4, duration=32,
         transient=8,
     ).isel(time=-1)  # fmt: skip
-    limit = random_rnn.lyapunov_exponent(2.0)
+    limit = random_rnn_lyapunov.lyapunov_exponent(2.0)
     assert float((limit - ds.exponent) / ds.exponent_stderr) > 2.5
     assert float(ds.exponent_population) < 0 and float(ds.exponent_time_step) < 0
     assert abs(float((limit - ds.exponent_extrapolated) / ds.exponent_extrapolated_stderr)) < 2.5

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from sitesampler.figures import lines, spectra
-from sitesampler.theory import goe as theory
+from sitesampler.theory import goe_flow as theory
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ import numpy as np
 
 from sitesampler.figures import lines
 from sitesampler.theory import random_rnn as theory
-from sitesampler.theory.random_rnn import lyapunov_exponent
+from sitesampler.theory.random_rnn_lyapunov import lyapunov_exponent
 
 if TYPE_CHECKING:
     import xarray as xr

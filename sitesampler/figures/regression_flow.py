@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.figures import lines, spectra
-from sitesampler.theory import regression as theory
-from sitesampler.theory import resolvent
-from sitesampler.theory import sgd as theory_of_batches
+from sitesampler.theory import regression_flow as theory
+from sitesampler.theory import regression_flow_batches as theory_of_batches
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -154,7 +153,7 @@ def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
             if found is not None:
                 style = {} if dataset is sample else {"most": 22}
                 draw(axes, x, found.density, 1.96 * found.error, color=colour, **style)
-        exact = resolvent.marchenko_pastur_resolvent(-x - 1j * spectra.BROADENING, float(alpha))
+        exact = theory.marchenko_pastur_resolvent(-x - 1j * spectra.BROADENING, float(alpha))
         lines.dashes(axes, x, exact.imag / np.pi)
         axes.set(
             yscale="log",

@@ -68,7 +68,7 @@ def _closed_form(sample: xr.Dataset) -> NDArray[Any] | None:
     """Return N Var C(t, t) at the times of a dataset, where the program has a closed form."""
     if sample.attrs["program"] != "goe_flow":
         return None
-    from sitesampler.theory.finite_size import correlation_covariance
+    from sitesampler.theory.goe_flow_fluctuations import correlation_covariance
 
     dt = lines.parameters(sample)["dt"]
     return np.array([correlation_covariance(float(t), float(t), dt=dt) for t in sample["time"].values])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.theory import resolvent as theory
+from sitesampler.theory import density as theory
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

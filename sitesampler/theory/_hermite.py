@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nonlinearities import Activation
+from sitesampler.nonlinearities import Activation
 
 FloatArray = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..nonlinearities import Activation
-from ._hermite import FloatArray
-from .gaussian import product_average
+from sitesampler.nonlinearities import Activation
+from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory.gaussian import product_average
 
 __all__ = ["recursion"]
 

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import spiked_wigner
-from ._hermite import FloatArray
+from sitesampler.theory import spiked_wigner
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["Probe", "Spikes", "level_one", "naive_outliers", "outliers", "probe", "spike_overlap"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..nonlinearities import Activation, nonlinearity
-from ._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
+from sitesampler.nonlinearities import Activation, nonlinearity
+from sitesampler.theory._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
 
 __all__ = ["GaussianRows", "Populations", "recursion"]
 

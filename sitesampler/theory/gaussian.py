@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..nonlinearities import Activation, Nonlinearity, nonlinearity
-from ._hermite import RANGE, SMALLEST_DEGREE, FloatArray, coefficients, power_series
+from sitesampler.nonlinearities import Activation, Nonlinearity, nonlinearity
+from sitesampler.theory._hermite import RANGE, SMALLEST_DEGREE, FloatArray, coefficients, power_series
 
 __all__ = ["average", "product_average", "slope_at_zero"]
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from ..nonlinearities import Nonlinearity, nonlinearity
-from ._hermite import FloatArray
+from sitesampler.nonlinearities import Nonlinearity, nonlinearity
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["Training", "recursion"]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, roots_legendre
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["Retrieval", "first_steps", "retrieval"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import root
 from scipy.special import ndtr, roots_legendre
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["FixedPoint", "fixed_point", "stability_limit"]
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from ..nonlinearities import Activation, nonlinearity
-from ._hermite import FloatArray
-from .excitatory_inhibitory import GaussianRows
-from .gaussian import average, slope_at_zero
+from sitesampler.nonlinearities import Activation, nonlinearity
+from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory.excitatory_inhibitory import GaussianRows
+from sitesampler.theory.gaussian import average, slope_at_zero
 
 __all__ = ["LowRank", "fixed_point", "recursion"]
 

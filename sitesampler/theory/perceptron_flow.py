@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, ndtr, roots_legendre
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["FirstSteps", "Minimum", "first_steps", "minimum"]
 

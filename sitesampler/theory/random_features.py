@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["RandomFeatures", "flow_losses", "generating_function", "late_growth", "solve"]
 

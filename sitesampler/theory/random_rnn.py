@@ -1,8 +1,7 @@
 r"""Random recurrent network, h <- h + dt (-h + J phi(h)) with entries of J of variance g^2/N (eqs. 9-20).
 
 `correlation` marches the two-time equations, which close for independent entries because h is Gaussian.
-The stationary state is a particle moving in a potential (Problems 4-6); its functions live in `_stationary`, the
-Lyapunov exponent in `_lyapunov`, and all are public here.
+The stationary state is a particle moving in a potential (Problems 4-6).
 For partially symmetric J the equations close for phi(h) = h only: `linear_correlation_and_response`.
 """
 
@@ -10,16 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..nonlinearities import Activation, Nonlinearity, nonlinearity
-from ._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
-from ._lyapunov import lyapunov_exponent
-from ._stationary import potential, stationary_correlation, stationary_variance
-from .gaussian import product_average
+from sitesampler.nonlinearities import Activation, Nonlinearity, nonlinearity
+from sitesampler.theory._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
+from sitesampler.theory._stationary import potential, stationary_correlation, stationary_variance
+from sitesampler.theory.gaussian import product_average
 
 __all__ = [
     "correlation",
     "linear_correlation_and_response",
-    "lyapunov_exponent",
     "potential",
     "stationary_correlation",
     "stationary_variance",

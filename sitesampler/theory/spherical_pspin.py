@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = [
     "Aging",

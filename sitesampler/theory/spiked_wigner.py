@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import goe
-from ._hermite import FloatArray
+from sitesampler.theory import goe_flow
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["outliers", "overlaps_in_time", "probe_correlation", "spike_overlap"]
 
@@ -150,7 +150,7 @@ def march_probe(
     `responses` is R_nm = <d v_n/d chi_m> of spikes that M_0 itself has made (eqs. 104-106, in discrete time), zero
     for independent spikes.
     """
-    by_lag = goe.response(dt, steps)[:, 0]  # sign of M_0 does not matter: the semicircle is even
+    by_lag = goe_flow.response(dt, steps)[:, 0]  # sign of M_0 does not matter: the semicircle is even
     C = np.zeros((steps + 1, len(sigma)))
     R = np.zeros((steps + 1, len(sigma)))
     C[0] = start
@@ -165,7 +165,7 @@ def march_probe(
 def march_correlation(C: FloatArray, R: FloatArray, strength: float, dt: float, square: float) -> FloatArray:
     """Return <h_k h_l> for the C_n(k) and R_n(k) of `march_probe`."""
     steps = len(C) - 1
-    by_lag = goe.response(dt, steps)[:, 0]
+    by_lag = goe_flow.response(dt, steps)[:, 0]
     found = np.zeros((steps + 1, steps + 1))
     found[0, 0] = square
     for k in range(steps):

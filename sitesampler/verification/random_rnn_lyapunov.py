@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sitesampler import models
-from sitesampler.theory import random_rnn as theory
+from sitesampler.theory import random_rnn_lyapunov as theory
 from sitesampler.verification.row import Row, of
 from sitesampler.verification.runs import Runs
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sitesampler import models
-from sitesampler.theory import regression as theory
-from sitesampler.theory import sgd as batches
+from sitesampler.theory import regression_flow as theory
+from sitesampler.theory import regression_flow_batches as batches
 from sitesampler.verification.row import Row, of
 from sitesampler.verification.runs import Runs
 

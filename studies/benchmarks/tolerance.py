@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import sitesampler as ss
-from sitesampler.theory import goe, random_rnn, regression
+from sitesampler.theory import goe_flow, random_rnn, regression_flow
 
 TOLERANCES = (1e-2, 1e-3, 1e-4, 1e-6)
 
@@ -35,11 +35,11 @@ def gaussian_systems(quick: bool) -> list[tuple[str, Any, dict[str, float], dict
     long = 1 if quick else 2
     systems: list[tuple[str, Any, dict[str, float], dict[str, np.ndarray]]] = []
     for dt, steps in ((0.1, 20 * long), (0.05, 40 * long)):
-        exact = {"C_h": goe.correlation(dt, steps), "R_h": goe.response(dt, steps)}
+        exact = {"C_h": goe_flow.correlation(dt, steps), "R_h": goe_flow.response(dt, steps)}
         systems.append((f"GOE flow, dt={dt}", ss.models.goe_flow, {"dt": dt, "duration": dt * steps}, exact))
     for alpha in (0.6, 1.5):
         dt, steps = 0.25, 40 * long
-        solved = regression.solve(alpha, 0.3, dt, steps)
+        solved = regression_flow.solve(alpha, 0.3, dt, steps)
         exact = {"C_h": solved.C_h, "C_delta": solved.C_delta}
         parameters = {"alpha": alpha, "noise": 0.3, "dt": dt, "duration": dt * steps}
         systems.append((f"regression, alpha={alpha}", ss.models.regression_flow, parameters, exact))

@@ -10,7 +10,7 @@ from threshold import assert_agreement, assert_equal_to
 
 import sitesampler as ss
 from sitesampler.errors import PopulationTooSmall
-from sitesampler.theory import goe, random_rnn, regression, spherical_pspin
+from sitesampler.theory import goe_flow, random_rnn, regression_flow, spherical_pspin
 
 TOLERANCE = 1e-12
 EXACT = 1e-8
@@ -32,8 +32,8 @@ def test_goe_flow(seed: int) -> None:
     dt, steps = 0.1, 20
     ds = sample_with_few(ss.models.goe_flow, 86, seed=seed, dt=dt, duration=dt * steps)
     assert ds.attrs["population"] < 120
-    assert_equal_to(ds.C_h, goe.correlation(dt, steps), EXACT)
-    assert_equal_to(ds.R_h, goe.response(dt, steps), EXACT)
+    assert_equal_to(ds.C_h, goe_flow.correlation(dt, steps), EXACT)
+    assert_equal_to(ds.R_h, goe_flow.response(dt, steps), EXACT)
     assert float(ds.C_h.sel(time=2, time_=1)) == pytest.approx(14.7575, rel=1e-5)
 
 
@@ -46,10 +46,10 @@ def test_regression_flow(alpha: float, noise: float, dt: float, seed: int) -> No
     parameters = {"alpha": alpha, "noise": noise, "dt": dt, "duration": dt * steps}
     ds = sample_with_few(ss.models.regression_flow, 28, seed=seed, **parameters)
     assert ds.attrs["population"] < 50
-    exact = regression.solve(alpha, noise, dt, steps)
+    exact = regression_flow.solve(alpha, noise, dt, steps)
     for name in ("C_h", "C_delta", "test_loss", "train_loss"):
         assert_equal_to(ds[name], getattr(exact, name), EXACT)
-    spectral = regression.spectral_losses(alpha, noise, dt, steps)
+    spectral = regression_flow.spectral_losses(alpha, noise, dt, steps)
     assert_equal_to(ds.test_loss, spectral[0], EXACT)
     assert_equal_to(ds.train_loss, spectral[1], EXACT)
 

@@ -8,7 +8,7 @@ import pytest
 from threshold import assert_agreement
 
 import sitesampler as ss
-from sitesampler.theory import random_rnn
+from sitesampler.theory import random_rnn, random_rnn_lyapunov
 
 
 def tilted(h: Any) -> Any:
@@ -89,5 +89,5 @@ def test_largest_lyapunov_exponent(g: float, dt: float, duration: float, transie
     parameters = {"g": g, "dt": dt, "duration": duration, "transient": transient}
     ds = ss.sample(ss.models.random_rnn_lyapunov, population=4_000, replicas=4, seed=3, every=25, **parameters)
     exponent = float(ds.exponent.isel(time=-1))
-    assert exponent == pytest.approx(random_rnn.lyapunov_exponent(g, dt=dt), rel=0.05)
+    assert exponent == pytest.approx(random_rnn_lyapunov.lyapunov_exponent(g, dt=dt), rel=0.05)
     assert float(ds.exponent_stderr.isel(time=-1)) < 0.03 * exponent

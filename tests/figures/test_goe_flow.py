@@ -8,13 +8,13 @@ from drawn import curves, dashes, drawn_by, sound
 
 from sitesampler.figures.goe_flow import density
 from sitesampler.figures.lines import SAMPLE
-from sitesampler.theory import finite_size, goe
+from sitesampler.theory import goe_flow, goe_flow_fluctuations
 
 
 def exact_result(dt: float, steps: int, stderr: float) -> xr.Dataset:
     """Return what a run without any error would have given, with an error stated."""
     times = dt * np.arange(steps + 1)
-    values = {"R_h": goe.response(dt, steps), "C_h": goe.correlation(dt, steps)}
+    values = {"R_h": goe_flow.response(dt, steps), "C_h": goe_flow.correlation(dt, steps)}
     errors = {f"{name}_stderr": np.abs(value) * stderr for name, value in values.items()}
     return xr.Dataset(
         {name: (("time", "time_"), value) for name, value in (values | errors).items()},
@@ -26,7 +26,7 @@ def exact_result(dt: float, steps: int, stderr: float) -> xr.Dataset:
 def test_a_study_draws_the_density(tmp_path: Path) -> None:
     (response, collapse, _, spectrum), _ = drawn_by("goe_flow", tmp_path, "parameters.duration=6.0")
     ((lags, exact),) = dashes(response)
-    np.testing.assert_allclose(exact, goe.response(1.0, 6)[1:, 0])
+    np.testing.assert_allclose(exact, goe_flow.response(1.0, 6)[1:, 0])
     np.testing.assert_allclose(curves(response, SAMPLE)[0], (lags, exact), rtol=1e-3)
     assert len(dashes(collapse)) == len(dashes(spectrum)) == 1
 
@@ -46,5 +46,5 @@ def test_a_study_draws_the_fluctuations_against_their_closed_form(tmp_path: Path
     (_, over_time, scaling), sample = drawn_by("goe_flow_fluctuations", tmp_path, "sweep.simulate.size=[20, 40]")
     ((times, exact),) = dashes(over_time)
     np.testing.assert_allclose(times, sample["time"])
-    assert exact[-1] == finite_size.correlation_covariance(0.7, 0.7, dt=0.1)
+    assert exact[-1] == goe_flow_fluctuations.correlation_covariance(0.7, 0.7, dt=0.1)
     np.testing.assert_allclose(dashes(scaling)[0][1], np.sqrt(exact[-1] / np.array([20, 40])))

@@ -6,14 +6,14 @@ import numpy as np
 from drawn import curves, dashes, drawn_by, legend
 
 from sitesampler.figures.lines import SAMPLE
-from sitesampler.theory import regression, resolvent, sgd
+from sitesampler.theory import regression_flow, regression_flow_batches
 
 
 def test_a_study_draws_both_losses_and_double_descent(tmp_path: Path) -> None:
     (test, train, descent), _ = drawn_by(
         "regression_flow", tmp_path, "parameters.duration=3.0", "sweep.alpha=[0.5, 2.0]"
     )
-    losses = regression.spectral_losses(0.5, 0.5, 0.1, 30)
+    losses = regression_flow.spectral_losses(0.5, 0.5, 0.1, 30)
     for axes, exact in zip((test, train), losses, strict=True):
         np.testing.assert_allclose(dashes(axes)[0][1], exact[::2][1:])
         np.testing.assert_allclose(curves(axes)[0][1], exact[::2][1:], rtol=0.05)
@@ -24,10 +24,10 @@ def test_a_study_draws_both_losses_and_double_descent(tmp_path: Path) -> None:
 def test_a_study_draws_the_kinds_of_batches(tmp_path: Path) -> None:
     (test, train), _ = drawn_by("regression_flow_batches", tmp_path, "parameters.duration=3.0")
     assert legend(test) == ["all data", "random 25% of the data", "epochs of 4 parts", "fresh data"]
-    quarter = sgd.multi_pass(2.0, 0.3, 0.25, 12, 0.25)
+    quarter = regression_flow_batches.multi_pass(2.0, 0.3, 0.25, 12, 0.25)
     np.testing.assert_allclose(dashes(test)[1][1], quarter.test_loss)
     np.testing.assert_allclose(dashes(train)[1][1], quarter.train_loss)
-    np.testing.assert_allclose(dashes(test)[3][1], sgd.one_pass(2.0, 0.3, 0.25, 12).test_loss)
+    np.testing.assert_allclose(dashes(test)[3][1], regression_flow_batches.one_pass(2.0, 0.3, 0.25, 12).test_loss)
 
 
 def test_a_study_draws_the_marchenko_pastur_law_with_its_atom(tmp_path: Path) -> None:
@@ -36,5 +36,5 @@ def test_a_study_draws_the_marchenko_pastur_law_with_its_atom(tmp_path: Path) ->
     assert panels[0].get_title().endswith("theory 0.6") and "atom at 0: 0.60" in panels[0].get_title()
     assert panels[2].get_title().endswith("no atom")
     (x, exact), (_, sampled) = dashes(panels[0])[0], curves(panels[0], SAMPLE)[0]
-    np.testing.assert_allclose(exact, resolvent.marchenko_pastur_resolvent(-x - 0.05j, 0.4).imag / np.pi)
+    np.testing.assert_allclose(exact, regression_flow.marchenko_pastur_resolvent(-x - 0.05j, 0.4).imag / np.pi)
     np.testing.assert_allclose(sampled, exact, rtol=0.01)

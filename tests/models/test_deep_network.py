@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t as student
 
 import sitesampler as ss
-from sitesampler.theory import feature_learning
+from sitesampler.theory import deep_network_lazy, deep_network_linear
 
 INPUTS = np.sqrt(2) * np.linalg.cholesky(np.array([[1, 0.3], [0.3, 1]]))  # X X^T / D = [[1, .3], [.3, 1]], D = 2
 TARGETS = np.array([1.0, -0.5])
@@ -107,7 +107,7 @@ def test_linear_networks_stay_gaussian_and_follow_their_closed_equations(depth: 
         ss.models.deep_network, population=150, replicas=2, seed=1, tolerance=1e-12, inputs=INPUTS, targets=TARGETS,
         depth=depth, gamma=1.5, rate=rate, steps=5, phi="linear", progress=False,
     )  # fmt: skip
-    exact = feature_learning.linear(INPUTS @ INPUTS.T / 2, TARGETS, depth, 1.5, rate, 5)
+    exact = deep_network_linear.linear(INPUTS @ INPUTS.T / 2, TARGETS, depth, 1.5, rate, 5)
     np.testing.assert_allclose(ds.f.values, exact.f, atol=1e-8)
     np.testing.assert_allclose(ds.loss.values, exact.loss, atol=1e-8)
     np.testing.assert_allclose(ds.C_h.values, exact.C_h, atol=1e-8)
@@ -121,7 +121,7 @@ def test_the_lazy_limit_is_the_tangent_kernel(phi: str, depth: int) -> None:
         ss.models.deep_network, population=16_000, replicas=4, seed=2, inputs=INPUTS, targets=TARGETS, depth=depth,
         gamma=1e-3, rate=0.2, steps=8, phi=phi, progress=False,
     )  # fmt: skip
-    exact = feature_learning.lazy(INPUTS @ INPUTS.T / 2, TARGETS, depth, 0.2, 8, phi)
+    exact = deep_network_lazy.lazy(INPUTS @ INPUTS.T / 2, TARGETS, depth, 0.2, 8, phi)
     outputs = exact.f
     np.testing.assert_allclose(ds.f.values[-1], outputs[-1], rtol=0, atol=0.01 * np.linalg.norm(outputs[-1]))
 

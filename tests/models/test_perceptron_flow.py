@@ -8,7 +8,7 @@ from reference import worst_p_value
 
 import sitesampler as ss
 from sitesampler.models.perceptron_flow import perceptron_flow
-from sitesampler.theory import regression
+from sitesampler.theory import regression_flow
 from sitesampler.theory.perceptron_flow import first_steps, minimum
 
 
@@ -22,7 +22,7 @@ def test_square_loss_with_linear_labels_is_regression_to_all_digits() -> None:
         perceptron_flow, population=150, replicas=2, seed=0, tolerance=1e-12, duration=5,
         loss="square", labels="linear", **parameters,
     )  # fmt: skip
-    exact = regression.solve(1.5, 0.3, 0.25, 20)
+    exact = regression_flow.solve(1.5, 0.3, 0.25, 20)
     np.testing.assert_allclose(1 - 2 * ds.overlap + norms(ds) + 0.3**2, exact.test_loss, rtol=1e-9)
     np.testing.assert_allclose(2 * ds.train_loss, exact.train_loss, rtol=1e-9)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sitesampler.theory import perceptron_flow, regression
+from sitesampler.theory import perceptron_flow, regression_flow
 
 
 @pytest.mark.parametrize(("loss", "slope"), [("logistic", 0.5), ("hinge", 1.0), ("square", 1.0)])
@@ -19,7 +19,7 @@ def test_first_step_by_hand(loss, slope):
 def test_square_loss_is_regression_with_the_nonlinear_part_of_the_labels_as_noise():
     """Only c = <u y> of y = sign(u) is linear: labels are c (w_* . x) + noise of variance 1 - c^2."""
     alpha, dt, c = 1.5, 0.25, np.sqrt(2 / np.pi)
-    exact = regression.solve(alpha, np.sqrt(1 - c**2) / c, dt, 3)
+    exact = regression_flow.solve(alpha, np.sqrt(1 - c**2) / c, dt, 3)
     result = perceptron_flow.first_steps(alpha, dt, "square", steps=3)
     np.testing.assert_allclose(2 * result.train_loss, c**2 * exact.train_loss[:3], rtol=1e-9)
     distance = c**2 - 2 * c * result.overlap + result.norm
@@ -47,7 +47,7 @@ def test_steps_are_limited():
 def test_minimum_of_the_square_loss_is_ridge_regression(alpha):
     """Modes of eigenvalue x shrink by x/(x + decay); the nonlinear part of the labels is noise."""
     decay, c = 0.3, np.sqrt(2 / np.pi)
-    lam, rho = regression.marchenko_pastur(alpha)
+    lam, rho = regression_flow.marchenko_pastur(alpha)
     shrink = lam / (lam + decay)
     end = perceptron_flow.minimum(alpha, decay, "square")
     assert end.overlap == pytest.approx(c * rho @ shrink, rel=1e-9)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sitesampler.nonlinearities import tanh
-from sitesampler.theory import goe, random_rnn
+from sitesampler.theory import goe_flow, random_rnn
 from sitesampler.theory.gaussian import average, product_average
 
 
@@ -59,9 +59,9 @@ def test_symmetric_linear_network_is_the_goe_flow_with_leak():
     dt, steps = 0.1, 25
     C, R = random_rnn.linear_correlation_and_response(1.0, 1.0, dt, steps)
     n = np.arange(steps + 1)
-    np.testing.assert_allclose(C, (1 - dt) ** (n[:, None] + n) * goe.correlation(dt / (1 - dt), steps), rtol=1e-12)
+    np.testing.assert_allclose(C, (1 - dt) ** (n[:, None] + n) * goe_flow.correlation(dt / (1 - dt), steps), rtol=1e-12)
     leak = (1 - dt) ** (n[:, None] - n - 1.0)
-    np.testing.assert_allclose(R, leak * goe.response(dt / (1 - dt), steps), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(R, leak * goe_flow.response(dt / (1 - dt), steps), rtol=1e-12, atol=1e-14)
 
 
 def test_stationary_variance():

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from sitesampler.theory import goe, random_features, regression, resolvent
+from sitesampler.theory import goe_flow, random_features, regression_flow, resolvent
 
 
 def semicircle_response(dt, lags=40):
-    return goe.response(dt, lags)[1:, 0]
+    return goe_flow.response(dt, lags)[1:, 0]
 
 
 def wishart_response(alpha, dt, lags=40):
-    return regression.solve(alpha, 0.0, dt, lags).R_h[1:, 0]
+    return regression_flow.solve(alpha, 0.0, dt, lags).R_h[1:, 0]
 
 
 def wigner_replicas(generator, replicas, size, dt, lags):
@@ -60,7 +60,7 @@ def test_marchenko_pastur_density_with_its_atom(alpha):
     x, width = np.linspace(-0.5, 7, 31), 0.1
     found = resolvent.density(wishart_response(alpha, 0.3), 0.3, x, width)
     closed = resolvent.marchenko_pastur_resolvent(-x - 1j * width, alpha).imag / np.pi
-    nodes, weights = regression.marchenko_pastur(alpha, nodes=2000)
+    nodes, weights = regression_flow.marchenko_pastur(alpha, nodes=2000)
     lorentzian = width / np.pi / ((x[:, None] - nodes) ** 2 + width**2)
     np.testing.assert_allclose(closed, lorentzian @ weights, atol=1e-6)
     np.testing.assert_allclose(found.density, closed, atol=2e-3)
@@ -80,7 +80,7 @@ def test_resolvents_agree():
     np.testing.assert_allclose(resolvent.resolvent(found, s), closed, rtol=1e-4)
     below = np.array([-8.0, -5.5])  # left of the spectrum of -M, real again
     np.testing.assert_allclose(resolvent.marchenko_pastur_resolvent(below, alpha).imag, 0, atol=1e-15)
-    nodes, weights = regression.marchenko_pastur(alpha)
+    nodes, weights = regression_flow.marchenko_pastur(alpha)
     np.testing.assert_allclose(
         resolvent.marchenko_pastur_resolvent(below, alpha), (weights / (below[:, None] + nodes)).sum(axis=1)
     )
@@ -116,7 +116,7 @@ def test_error_band_of_sampled_responses():
     stated = np.sqrt(np.mean([result.error**2 for result in results], axis=0))
     np.testing.assert_allclose(stated, np.std(values, axis=0, ddof=1), rtol=0.4)
     # The mean differs from the semicircle only by the size of the matrices.
-    exact = goe.resolvent(-x - 1j * width).imag / np.pi
+    exact = goe_flow.resolvent(-x - 1j * width).imag / np.pi
     np.testing.assert_allclose(np.mean(values, axis=0), exact, atol=2 / size)
 
 
@@ -140,7 +140,7 @@ def test_long_responses_at_small_steps_overflow_nothing():
 
 
 def test_two_time_responses_are_averaged_over_equal_lags():
-    R = goe.response(0.1, 6)
+    R = goe_flow.response(0.1, 6)
     np.testing.assert_allclose(resolvent.by_lag(np.stack([R, 3 * R])), np.outer([1, 3], R[1:, 0]), rtol=1e-14)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sitesampler.theory import goe, spiked_wigner
+from sitesampler.theory import goe_flow, spiked_wigner
 
 SIGMA = np.array([[1.0, 0.3], [0.3, 1.5]])
 
@@ -32,7 +32,7 @@ def test_outliers_solve_the_secular_equation():
     """Eq. 92 with the resolvent of the semicircle, which has its own branch below -2."""
     for strength in (1.8, -1.8):
         for z in spiked_wigner.outliers(SIGMA, strength):
-            determinant = np.linalg.det((z - goe.resolvent(z)) * np.eye(2) - strength * SIGMA)
+            determinant = np.linalg.det((z - goe_flow.resolvent(z)) * np.eye(2) - strength * SIGMA)
             assert determinant == pytest.approx(0.0, abs=1e-13)
 
 
@@ -79,7 +79,7 @@ def test_correlation_of_a_probe_that_starts_at_the_spike():
 
 def test_without_overlap_the_probe_sees_no_spike():
     found = spiked_wigner.probe_correlation(SIGMA, 1.8, [0, 0], 0.1, 15)
-    np.testing.assert_allclose(found, goe.correlation(0.1, 15), rtol=1e-12)
+    np.testing.assert_allclose(found, goe_flow.correlation(0.1, 15), rtol=1e-12)
 
 
 def test_two_correlated_spikes_in_a_finite_matrix():

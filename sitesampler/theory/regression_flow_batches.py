@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = ["MultiPass", "OnePass", "multi_pass", "one_pass"]
 
@@ -118,7 +118,7 @@ def one_pass(batch_ratio: float, noise: float, dt: float, steps: int, size: floa
 def multi_pass(
     alpha: float, noise: float, dt: float, steps: int, fraction: float, reshuffled: bool = False
 ) -> MultiPass:
-    """Solve multi-pass SGD step by step, exactly at this dt; fraction 1 is full-batch `regression.solve`.
+    """Solve multi-pass SGD step by step, exactly at this dt; fraction 1 is full-batch `regression_flow.solve`.
 
     Parameters
     ----------

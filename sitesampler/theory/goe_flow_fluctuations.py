@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import goe
-from ._hermite import FloatArray
+from sitesampler.theory import goe_flow
+from sitesampler.theory._hermite import FloatArray
 
 __all__ = [
     "correlation_covariance",
@@ -204,9 +204,9 @@ def _decay(duration: float, dt: float | None) -> Callable[[FloatArray], FloatArr
 def _mean_decay(duration: float, dt: float | None) -> float:
     """Return the average of `_decay` over the semicircle."""
     if dt is None:
-        return float(goe.response_continuous(duration))
+        return float(goe_flow.response_continuous(duration))
     steps = _steps(duration, dt)
-    return float(goe.response(dt, steps + 1)[steps + 1, 0])
+    return float(goe_flow.response(dt, steps + 1)[steps + 1, 0])
 
 
 def _steps(duration: float, dt: float) -> int:

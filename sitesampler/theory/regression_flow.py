@@ -12,11 +12,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from ._hermite import FloatArray
+from sitesampler.theory._hermite import FloatArray
 
-__all__ = ["Regression", "marchenko_pastur", "marchenko_pastur_density", "solve", "spectral_losses"]
+__all__ = [
+    "Regression",
+    "marchenko_pastur",
+    "marchenko_pastur_density",
+    "marchenko_pastur_resolvent",
+    "solve",
+    "spectral_losses",
+]
 
 
 @dataclass(frozen=True)
@@ -152,6 +159,32 @@ def marchenko_pastur(alpha: float, nodes: int = 200) -> tuple[FloatArray, FloatA
     weights = 2 / (nodes + 1) * np.sin(angles) ** 2 / bulk
     # f(x) = f(0) + x (f(x) - f(0))/x: the bulk rule is exact for the second term, the first needs the rest.
     return np.concatenate([[0.0], bulk]), np.concatenate([[1 - weights.sum()], weights])
+
+
+def marchenko_pastur_resolvent(s: ArrayLike, alpha: float) -> NDArray[np.complex128]:
+    """Return (1/N) Tr (s + Psi^T Psi/P)^-1 at P = alpha N (eq. 67), a root of s R^2 + (s alpha + alpha - 1) R = alpha.
+
+    It contains the delta of weight [1 - alpha]_+ at zero: with s = -x - i eps, Im R/pi is the density at x convolved
+    with a Lorentzian of half width eps (eq. 32).
+
+    Examples
+    --------
+    >>> f"{complex(marchenko_pastur_resolvent(1e-9, alpha=0.4)).real * 1e-9:.6f}"
+    '0.600000'
+    """
+    _check_alpha(alpha)
+    point = np.asarray(s, dtype=np.complex128)
+    low, high = (1 - alpha**-0.5) ** 2, (1 + alpha**-0.5) ** 2
+    linear = point * alpha + alpha - 1
+    # The product of two roots has its cut on the spectrum only, unlike the root of the product.
+    root = alpha * np.sqrt(point + low) * np.sqrt(point + high)
+    same_side = (linear * root.conj()).real >= 0
+    # Two forms of the same solution: take the one in which nothing cancels.
+    return np.where(
+        same_side,
+        2 * alpha / np.where(same_side, linear + root, 1.0),
+        (root - linear) / np.where(same_side, 1.0, 2 * point),
+    )
 
 
 def spectral_losses(alpha: float, noise: float, dt: float, steps: int) -> tuple[FloatArray, FloatArray]:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from sitesampler.theory import regression, sgd
+from sitesampler.theory import regression_flow, regression_flow_batches
 
 
 def test_worked_one_pass():
-    result = sgd.one_pass(batch_ratio=1.5, noise=0.3, dt=0.4, steps=10)
+    result = regression_flow_batches.one_pass(batch_ratio=1.5, noise=0.3, dt=0.4, steps=10)
     np.testing.assert_allclose(result.test_loss[[1, 4, 10]], [0.566267, 0.154573, 0.108481], atol=5.1e-7)
     assert result.C_h[10, 4] == pytest.approx(0.6**6 * result.C_h[4, 4], rel=1e-14)
     assert result.C_h[4, 10] == result.C_h[10, 4]
@@ -21,15 +21,15 @@ def test_worked_one_pass():
     ],
 )
 def test_worked_multi_pass(reshuffled, test, train):
-    result = sgd.multi_pass(1.5, 0.3, 0.25, 20, fraction=1 / 3, reshuffled=reshuffled)
+    result = regression_flow_batches.multi_pass(1.5, 0.3, 0.25, 20, fraction=1 / 3, reshuffled=reshuffled)
     np.testing.assert_allclose(result.test_loss[[1, 4, 20]], test, atol=5.1e-7)
     np.testing.assert_allclose(result.train_loss[[1, 4, 20]], train, atol=5.1e-7)
 
 
 @pytest.mark.parametrize("reshuffled", [False, True])
 def test_full_batch_is_gradient_descent(reshuffled):
-    result = sgd.multi_pass(0.7, 0.4, 0.3, 25, fraction=1.0, reshuffled=reshuffled)
-    full = regression.solve(0.7, 0.4, 0.3, 25)
+    result = regression_flow_batches.multi_pass(0.7, 0.4, 0.3, 25, fraction=1.0, reshuffled=reshuffled)
+    full = regression_flow.solve(0.7, 0.4, 0.3, 25)
     np.testing.assert_allclose(result.C_h, full.C_h, rtol=1e-12)
     np.testing.assert_allclose(result.C_D, full.C_delta, rtol=1e-11)
     np.testing.assert_allclose(result.R_h, full.R_h, atol=1e-14)
@@ -38,8 +38,8 @@ def test_full_batch_is_gradient_descent(reshuffled):
 
 
 def test_random_batches_leave_the_responses_alone():
-    result = sgd.multi_pass(1.5, 0.3, 0.25, 20, fraction=0.2)
-    full = regression.solve(1.5, 0.3, 0.25, 20)
+    result = regression_flow_batches.multi_pass(1.5, 0.3, 0.25, 20, fraction=0.2)
+    full = regression_flow.solve(1.5, 0.3, 0.25, 20)
     np.testing.assert_allclose(result.R_h, full.R_h, atol=1e-14)
     assert result.test_loss[20] > full.test_loss[20]
 
@@ -48,7 +48,7 @@ def test_random_batches_leave_the_responses_alone():
 def test_matrix_form_of_the_single_site_equations_holds(reshuffled):
     """Whole matrices at once instead of the march, with C_D and <Delta^2> found by iterating their equations."""
     alpha, noise, dt, steps, fraction = 0.8, 0.3, 0.3, 12, 0.25
-    result = sgd.multi_pass(alpha, noise, dt, steps, fraction, reshuffled)
+    result = regression_flow_batches.multi_pass(alpha, noise, dt, steps, fraction, reshuffled)
     one = np.ones((steps + 1, steps + 1))
     past, unit = np.tril(one, -1), np.eye(steps + 1)
     Q = np.linalg.inv(unit + dt * past @ result.R_D)
@@ -82,9 +82,11 @@ def test_one_pass_at_finite_size_is_exact():
         errors = np.einsum("rbn,rn->rb", data, h) / np.sqrt(size) + noise * generator.normal(size=(runs, batch))
         h = h - dt * np.sqrt(size) / batch * np.einsum("rbn,rb->rn", data, errors)
     losses = np.mean(h**2, axis=1) + noise**2
-    expected = sgd.one_pass(batch / size, noise, dt, 4, size=size).test_loss[4]
+    expected = regression_flow_batches.one_pass(batch / size, noise, dt, 4, size=size).test_loss[4]
     assert np.mean(losses) == pytest.approx(expected, abs=4 * np.std(losses) / np.sqrt(runs))
-    assert abs(expected - sgd.one_pass(batch / size, noise, dt, 4).test_loss[4]) > 10 * np.std(losses) / np.sqrt(runs)
+    assert abs(expected - regression_flow_batches.one_pass(batch / size, noise, dt, 4).test_loss[4]) > 10 * np.std(
+        losses
+    ) / np.sqrt(runs)
 
 
 @pytest.mark.parametrize("reshuffled", [False, True])
@@ -105,7 +107,7 @@ def test_direct_simulation(reshuffled):
             chosen = groups == (k % batches if reshuffled else 0)
             h = h - dt / alpha * batches * psi.T @ (chosen * (psi @ h + labels))
         found.append([h @ h / size + noise**2, np.mean((psi @ h + labels) ** 2)])
-    result = sgd.multi_pass(alpha, noise, dt, steps, 1 / batches, reshuffled)
+    result = regression_flow_batches.multi_pass(alpha, noise, dt, steps, 1 / batches, reshuffled)
     error = np.std(found, axis=0) / np.sqrt(runs)
     expected = [result.test_loss[steps], result.train_loss[steps]]
     np.testing.assert_array_less(np.abs(np.mean(found, axis=0) - expected), 4 * error + 1.5 / size * np.array(expected))
@@ -113,10 +115,10 @@ def test_direct_simulation(reshuffled):
 
 def test_refuses_impossible_batches():
     with pytest.raises(ValueError, match="batch_ratio"):
-        sgd.one_pass(0.0, 0.3, 0.4, 10)
+        regression_flow_batches.one_pass(0.0, 0.3, 0.4, 10)
     with pytest.raises(ValueError, match="alpha"):
-        sgd.multi_pass(0.0, 0.3, 0.4, 10, 0.5)
+        regression_flow_batches.multi_pass(0.0, 0.3, 0.4, 10, 0.5)
     with pytest.raises(ValueError, match="fraction"):
-        sgd.multi_pass(1.5, 0.3, 0.4, 10, 1.5)
+        regression_flow_batches.multi_pass(1.5, 0.3, 0.4, 10, 1.5)
     with pytest.raises(ValueError, match="whole"):
-        sgd.multi_pass(1.5, 0.3, 0.4, 10, 0.4, reshuffled=True)
+        regression_flow_batches.multi_pass(1.5, 0.3, 0.4, 10, 0.4, reshuffled=True)
