@@ -113,6 +113,7 @@ def largest_atom(coefficients: Jacobi, place: float = 0.0) -> float:
     Examples
     --------
     >>> from sitesampler.theory import regression_flow
+    >>> from sitesampler.theory.moments import jacobi
     >>> flow = regression_flow.solve(alpha=0.4, noise=0.0, dt=0.2, steps=30)
     >>> f"{largest_atom(jacobi(flow.R_h[1:, 0], dt=0.2)):.4f}"  # 1 - alpha
     '0.6000'

@@ -26,6 +26,7 @@ def resolvent(coefficients: Jacobi, s: ArrayLike) -> NDArray[np.complex128]:
     Examples
     --------
     >>> from sitesampler.theory import goe_flow
+    >>> from sitesampler.theory.moments import jacobi
     >>> found = jacobi(goe_flow.response(0.1, 40)[1:, 0], 0.1)
     >>> f"{complex(resolvent(found, 2.5)).real:.4f} {float(goe_flow.resolvent(2.5)):.4f}"
     '0.5000 0.5000'
