@@ -15,7 +15,7 @@ import sitesampler as ss
 from sitesampler.errors import InputError, PopulationTooSmall, ProgramError
 from sitesampler.runs.diagnosis import diagnose
 from sitesampler.runs.iteration import NotConverged
-from sitesampler.theory import goe_flow, random_rnn_lyapunov
+from sitesampler.theory import goe_flow, random_rnn, random_rnn_lyapunov
 
 
 def richardson(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:

@@ -50,9 +50,7 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
 
     for result in (dataset, reference):
         _check_result(result, "compare")
-    shared = [
-        str(name) for name in dataset.data_vars if name in reference and STANDARD_ERROR.name(str(name)) in dataset
-    ]
+    shared = [str(name) for name in dataset.data_vars if name in reference and STANDARD_ERROR.name(str(name)) in dataset]
     shared = [name for name in shared if STANDARD_ERROR.name(name) in reference]
     if not shared:
         raise InputError(

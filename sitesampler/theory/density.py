@@ -11,7 +11,7 @@ from sitesampler.theory._hermite import FloatArray
 from sitesampler.theory.moments import Estimate, Jacobi, recursion
 from sitesampler.theory.resolvent import continued_fraction
 
-__all__ = ["Density", "density", "largest_atom"]
+__all__ = ["Density", "broadened", "density", "largest_atom"]
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,12 @@ def density(
     place = np.asarray(x, dtype=np.float64)
     estimate = Estimate.of(response, dt, error)
     coefficients = estimate.jacobi(tolerance, count)
-    point = place + 1j * broadening
-
-    def broadened(a: FloatArray, b_squared: FloatArray) -> FloatArray:
-        return np.asarray(-continued_fraction(a, b_squared, point).imag / np.pi)
-
-    value = broadened(coefficients.a, coefficients.b**2)
+    value = broadened(place, coefficients.a, coefficients.b**2, broadening)
     n = len(coefficients.a)
-    others = [broadened(*recursion(displaced, dt, n, estimate.interval)) for displaced in estimate.displaced]
+    others = [
+        broadened(place, *recursion(displaced, dt, n, estimate.interval), broadening)
+        for displaced in estimate.displaced
+    ]
     return Density(
         x=place,
         density=value,
@@ -95,6 +93,27 @@ def density(
         broadening=broadening,
         coefficients=coefficients,
     )
+
+
+def broadened(x: ArrayLike, a: FloatArray, b_squared: FloatArray, broadening: float) -> FloatArray:
+    """Return the density at x + i broadening of a Jacobi matrix that goes on with its last coefficients.
+
+    Parameters
+    ----------
+    x : array_like
+        Places.
+    a, b_squared : ndarray
+        Diagonal a_0, a_1, ... and squares of the elements b_1, b_2, ... beside it: one fewer of these, or as many.
+    broadening : float
+        Half width of the Lorentzian.
+
+    Examples
+    --------
+    >>> broadened([0.0], np.zeros(1), np.ones(1), 1e-9).round(6)  # the semicircle, 1/pi at its middle
+    array([0.31831])
+    """
+    point = np.asarray(x, dtype=np.float64) + 1j * broadening
+    return np.asarray(-continued_fraction(a, b_squared, point).imag / np.pi)
 
 
 def largest_atom(coefficients: Jacobi, place: float = 0.0) -> float:
@@ -113,6 +132,7 @@ def largest_atom(coefficients: Jacobi, place: float = 0.0) -> float:
     Examples
     --------
     >>> from sitesampler.theory import regression_flow
+    >>> from sitesampler.theory.moments import jacobi
     >>> flow = regression_flow.solve(alpha=0.4, noise=0.0, dt=0.2, steps=30)
     >>> f"{largest_atom(jacobi(flow.R_h[1:, 0], dt=0.2)):.4f}"  # 1 - alpha
     '0.6000'

@@ -26,6 +26,7 @@ def resolvent(coefficients: Jacobi, s: ArrayLike) -> NDArray[np.complex128]:
     Examples
     --------
     >>> from sitesampler.theory import goe_flow
+    >>> from sitesampler.theory.moments import jacobi
     >>> found = jacobi(goe_flow.response(0.1, 40)[1:, 0], 0.1)
     >>> f"{complex(resolvent(found, 2.5)).real:.4f} {float(goe_flow.resolvent(2.5)):.4f}"
     '0.5000 0.5000'
@@ -65,7 +66,9 @@ def transform(response: ArrayLike, dt: float, s: ArrayLike) -> NDArray[Any]:
 
 
 def continued_fraction(a: FloatArray, b_squared: FloatArray, z: NDArray[Any]) -> NDArray[np.complex128]:
-    """Return int rho(x)/(z - x) with the last coefficients repeated for ever."""
+    """Return int rho(x)/(z - x) with the last coefficients repeated for ever; a_k is known as far as b_k, or not."""
+    if len(b_squared) == len(a):
+        a = np.append(a, a[-1])
     tail, tail_squared = a[-1], b_squared[-1] if len(b_squared) else 0.0
     edge = 2 * np.sqrt(tail_squared)
     shifted = np.asarray(z - tail, dtype=np.complex128)
