@@ -36,6 +36,7 @@ def double_descent(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> 
     N = P.
     """
     from sitesampler.theory import random_features as theory
+    from sitesampler.theory import random_features_flow as flow_theory
 
     fixed, widths, times = parameters(sample), sample["width_ratio"].values, sample["time"].values
     dt, steps = fixed["dt"], round(times[-1] / fixed["dt"])
@@ -67,7 +68,8 @@ def double_descent(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> 
         if fixed["spectrum"] is None:
             fine = np.geomspace(widths[0], widths[-1], 300)
             end = [
-                theory.late_growth(float(w), fixed["data_ratio"], fixed["noise"])[1] + fixed["noise"] ** 2 for w in fine
+                flow_theory.late_growth(float(w), fixed["data_ratio"], fixed["noise"])[1] + fixed["noise"] ** 2
+                for w in fine
             ]
             descent.plot(fine, end, color="0.6", linewidth=1.2, label=r"$t = \infty$", zorder=1)
         descent.axvline(fixed["data_ratio"], color="0.5", linewidth=1, linestyle=":")
@@ -94,6 +96,7 @@ def growth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     (b) those in which it settles; (c) C(t, t) against R(2t + dt): equal for symmetric matrices, not here.
     """
     from sitesampler.theory import random_features as theory
+    from sitesampler.theory import random_features_flow as flow_theory
 
     fixed, times = parameters(sample), sample["time"].values
     noise, dt, last = fixed["noise"], fixed["dt"], times[-1]
@@ -105,7 +108,7 @@ def growth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
         drawn_at: dict[Any, int] = {grows: 0, settles: 0}
         for width in sample["width_ratio"].values:
             for data in sample["data_ratio"].values:
-                exponent, factor = theory.late_growth(float(width), float(data), noise)
+                exponent, factor = flow_theory.late_growth(float(width), float(data), noise)
                 axes = grows if exponent > 0 else settles
                 colour = (*SERIES, "#D55E00")[drawn_at[axes] % 6]
                 drawn_at[axes] += 1
@@ -119,7 +122,7 @@ def growth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
                     colour,
                     f"{width:g}, {data:g}: {fate}",
                 )
-                flow, _ = theory.flow_losses(float(width), float(data), noise, late)
+                flow, _ = flow_theory.flow_losses(float(width), float(data), noise, late)
                 exact = theory.solve(float(width), float(data), noise, dt, steps)
                 dashes(axes, times[1:], exact.test_loss[::every][1:] - noise**2)
                 axes.plot(late, flow - noise**2, color=colour, linewidth=1, linestyle=(0, (1, 1)))
