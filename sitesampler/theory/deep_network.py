@@ -22,7 +22,7 @@ from sitesampler.nonlinearities import Activation, nonlinearity
 from sitesampler.theory._hermite import FloatArray
 from sitesampler.theory.gaussian import product_average
 
-__all__ = ["InitialKernels", "initial_kernels"]
+__all__ = ["InitialKernels", "Outputs", "initial_kernels"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,22 @@ class InitialKernels:
     C_phi: FloatArray
     C_g: FloatArray
     tangent: FloatArray
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network has learned at t = 0..steps.
+
+    Attributes
+    ----------
+    f : ndarray, shape (steps + 1, P)
+        Outputs.
+    loss : ndarray, shape (steps + 1,)
+        1/2 sum over inputs of (f - y)^2.
+    """
+
+    f: FloatArray
+    loss: FloatArray
 
 
 def initial_kernels(inputs_gram: ArrayLike, depth: int, phi: str | Activation = "tanh") -> InitialKernels:

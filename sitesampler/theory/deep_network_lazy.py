@@ -8,26 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitesampler.nonlinearities import Activation
-from sitesampler.theory._hermite import FloatArray
-from sitesampler.theory.deep_network import checked_targets, initial_kernels, loss_of
+from sitesampler.theory.deep_network import Outputs, checked_targets, initial_kernels, loss_of
 
 __all__ = ["Lazy", "lazy"]
 
 
 @dataclass(frozen=True)
-class Lazy:
-    """Outputs of the lazy limit at t = 0..steps.
-
-    Attributes
-    ----------
-    f : ndarray, shape (steps + 1, P)
-        Outputs.
-    loss : ndarray, shape (steps + 1,)
-        1/2 sum over inputs of (f - y)^2.
-    """
-
-    f: FloatArray
-    loss: FloatArray
+class Lazy(Outputs):
+    """Outputs and loss of the lazy limit at t = 0..steps."""
 
 
 def lazy(

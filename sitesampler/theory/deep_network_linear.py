@@ -8,29 +8,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sitesampler.theory._hermite import FloatArray
-from sitesampler.theory.deep_network import checked_gram, checked_targets, loss_of
+from sitesampler.theory.deep_network import Outputs, checked_gram, checked_targets, loss_of
 
 __all__ = ["LinearNetwork", "linear"]
 
 
 @dataclass(frozen=True)
-class LinearNetwork:
-    """Order parameters of a linear network at t = 0..steps.
+class LinearNetwork(Outputs):
+    """Outputs, loss and order parameters of a linear network at t = 0..steps.
 
     Attributes
     ----------
-    f : ndarray, shape (steps + 1, P)
-        Outputs.
-    loss : ndarray, shape (steps + 1,)
-        1/2 sum over inputs of (f - y)^2.
     C_h, C_z : ndarray, shape (L, steps + 1, steps + 1, P, P)
         Correlations of h_l and z_l, l = 1..L first; then time, time_, input, input_.
     R_h, R_z : ndarray, shape (L, steps + 1, steps + 1, P, P)
         Raw responses d h_l/d r_l and d z_l/d u_l, zero unless time > time_.
     """
 
-    f: FloatArray
-    loss: FloatArray
     C_h: FloatArray
     C_z: FloatArray
     R_h: FloatArray

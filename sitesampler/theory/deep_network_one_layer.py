@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from sitesampler.nonlinearities import Activation, nonlinearity
 from sitesampler.theory._hermite import FloatArray
-from sitesampler.theory.deep_network import checked_gram, checked_targets, derivative_of, loss_of
+from sitesampler.theory.deep_network import Outputs, checked_gram, checked_targets, derivative_of, loss_of
 
 __all__ = ["OneHiddenLayer", "one_hidden_layer"]
 
@@ -21,23 +21,17 @@ RANK = 1e-12
 
 
 @dataclass(frozen=True)
-class OneHiddenLayer:
-    """Order parameters of a network with one hidden layer at t = 0..steps.
+class OneHiddenLayer(Outputs):
+    """Outputs, loss and order parameters of a network with one hidden layer at t = 0..steps.
 
     Attributes
     ----------
-    f : ndarray, shape (steps + 1, P)
-        Outputs.
-    loss : ndarray, shape (steps + 1,)
-        1/2 sum over inputs of (f - y)^2.
     C_phi, C_g : ndarray, shape (steps + 1, steps + 1, P, P)
         Correlations of phi(h) and g; time, time_, input, input_.
     excess_kurtosis : ndarray, shape (steps + 1, P)
         <h^4>/<h^2>^2 - 3, zero for Gaussian preactivations.
     """
 
-    f: FloatArray
-    loss: FloatArray
     C_phi: FloatArray
     C_g: FloatArray
     excess_kurtosis: FloatArray

@@ -16,8 +16,7 @@ from scipy.optimize import brentq
 
 from sitesampler.nonlinearities import Activation, nonlinearity
 from sitesampler.theory._hermite import FloatArray
-from sitesampler.theory.excitatory_inhibitory import GaussianRows
-from sitesampler.theory.gaussian import average, slope_at_zero
+from sitesampler.theory.gaussian import GaussianRows, average, slope_at_zero
 
 __all__ = ["LowRank", "fixed_point", "recursion"]
 
