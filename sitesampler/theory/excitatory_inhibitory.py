@@ -14,6 +14,7 @@ import numpy as np
 
 from sitesampler.nonlinearities import Activation, nonlinearity
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._leaky import add_step, leaky_response
 from sitesampler.theory.gaussian import GaussianRows
 
 __all__ = ["Populations", "recursion"]
@@ -79,12 +80,11 @@ def recursion(
     strength = np.asarray(gains, dtype=np.float64) ** 2 * [fraction, 1 - fraction]
     weights, inputs = np.asarray(means, dtype=np.float64), np.asarray(drive, dtype=np.float64)
     rows = [GaussianRows(lambda h: (1 + function(h)) / 2, steps + 1) for _ in range(2)]
-    keep, size = 1 - dt, steps + 1
+    size = steps + 1
     mean, rate = np.zeros((2, size)), np.zeros((2, size))
     covariance, of_rates = np.zeros((2, size, size)), np.zeros((2, size, size))
     covariance[:, 0, 0] = initial_variance
-    lags = np.subtract.outer(np.arange(size), np.arange(size))
-    response = np.where(lags > 0, keep ** np.maximum(lags - 1.0, 0.0), 0.0)
+    response = leaky_response(dt, size)
     for now in range(size):
         upto = slice(0, now + 1)
         for a in range(2):
@@ -92,15 +92,8 @@ def recursion(
             rate[a, now] = rows[a].mean
         if now == steps:
             break
-        mean[:, now + 1] = keep * mean[:, now] + dt * (inputs + weights @ rate[:, now])
-        noise = np.tensordot(strength, of_rates[:, now, upto], 1)
-        # Covariance of h at all times so far with the random part of the field now (Novikov).
-        field = dt * noise @ response[upto, upto].T
-        covariance[:, now + 1, upto] = keep * covariance[:, now, upto] + dt * field
-        covariance[:, upto, now + 1] = covariance[:, now + 1, upto]
-        covariance[:, now + 1, now + 1] = (
-            keep**2 * covariance[:, now, now] + 2 * dt * keep * field[:, now] + dt**2 * noise[:, now]
-        )
+        mean[:, now + 1] = (1 - dt) * mean[:, now] + dt * (inputs + weights @ rate[:, now])
+        add_step(covariance, strength @ of_rates[:, now, upto], response, dt)
     return Populations(
         time=np.asarray(dt * np.arange(size), dtype=np.float64),
         rate=rate,

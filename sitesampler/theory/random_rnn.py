@@ -11,6 +11,7 @@ import numpy as np
 
 from sitesampler.nonlinearities import Activation, Nonlinearity, nonlinearity
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._leaky import add_step, leaky_response
 from sitesampler.theory._stationary import potential, stationary_correlation, stationary_variance
 from sitesampler.theory.gaussian import GaussianRows, product_average
 
@@ -60,22 +61,16 @@ def correlation(
     function = nonlinearity(phi)
     closed = isinstance(function, Nonlinearity) and function.name in ("relu", "erf", "linear")
     averages = _ClosedRows(function) if closed else GaussianRows(function, steps + 1)
-    keep = 1 - dt
     of_h = np.zeros((steps + 1, steps + 1))
     of_phi = np.zeros((steps + 1, steps + 1))
-    times = np.arange(steps + 1)
-    lags = times[:, None] - times
-    response = np.where(lags > 0, keep ** np.maximum(lags - 1.0, 0.0), 0.0)
+    response = leaky_response(dt, steps + 1)
     of_h[0, 0] = initial_variance
     for now in range(steps + 1):
         upto = slice(0, now + 1)
         of_phi[now, upto] = of_phi[upto, now] = averages.row(0.0, of_h[now, upto])
         if now == steps:
             break
-        # <h_m xi_now> for m <= now by Novikov's lemma; the initial state is independent of the couplings.
-        field = dt * g**2 * (response[upto, upto] @ of_phi[now, upto])
-        of_h[now + 1, upto] = of_h[upto, now + 1] = keep * of_h[now, upto] + dt * field
-        of_h[now + 1, now + 1] = keep**2 * of_h[now, now] + 2 * dt * keep * field[now] + dt**2 * g**2 * of_phi[now, now]
+        add_step(of_h, g**2 * of_phi[now, upto], response, dt)
     return of_h, of_phi
 
 

@@ -14,6 +14,8 @@ from sitesampler.theory._hermite import FloatArray
 from sitesampler.theory._stationary import Potential, discrete_orbit, odd_nonlinearity, orbit, stationary_variance
 from sitesampler.theory.gaussian import slope_at_zero
 
+__all__ = ["lyapunov_exponent"]
+
 # The ground state decays at least as fast as exp(-kappa tau): at the end of the grid it is 1e-16.
 DECAY_LENGTHS = 37.0
 FIRST_POINTS, MOST_POINTS = 150, 2400
