@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.figures import lines
-from sitesampler.theory import deep_network_lazy, deep_network_one_layer, deep_network_outliers
+from sitesampler.theory.deep_network_lazy import lazy
+from sitesampler.theory.deep_network_one_layer import one_hidden_layer
+from sitesampler.theory.deep_network_outliers import outliers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,10 +32,10 @@ def feature_learning(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
     """
     fixed, times = lines.parameters(sample), sample["time"].values
     targets = np.asarray(fixed["targets"], float)
-    lazy = deep_network_lazy.lazy(_gram(sample), targets, fixed["depth"], fixed["rate"], fixed["steps"], fixed["phi"])
+    limit = lazy(_gram(sample), targets, fixed["depth"], fixed["rate"], fixed["steps"], fixed["phi"])
     drawn, (output, loss, aligned, gradient, kurtosis, density) = lines.panels(6)
-    _outputs(output, sample, simulation, lazy.f)
-    loss.plot(times, lazy.loss, label="lazy limit (NTK)", **_LAZY)
+    _outputs(output, sample, simulation, limit.f)
+    loss.plot(times, limit.loss, label="lazy limit (NTK)", **_LAZY)
     for dataset, draw, colour in lines.worlds(sample, simulation):
         draw(loss, dataset["time"], *lines.with_error(dataset, "loss"), color=colour)
     loss.legend(loc="lower left")
@@ -121,12 +123,9 @@ def lazy_to_rich(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
     fixed, times, gammas = lines.parameters(sample), sample["time"].values, sample["gamma"].values
     targets, gram, last = np.asarray(fixed["targets"], float), _gram(sample), int(times[-1])
     drawn, (loss, aligned, kurtosis) = lines.panels(3)
-    exact = {
-        g: deep_network_one_layer.one_hidden_layer(gram, targets, float(g), fixed["rate"], fixed["steps"], fixed["phi"])
-        for g in gammas
-    }
-    lazy = deep_network_lazy.lazy(gram, targets, 1, fixed["rate"], fixed["steps"], fixed["phi"])
-    loss.plot(times, lazy.loss, color="0.75", linewidth=5, label="tangent kernel", solid_capstyle="round")
+    exact = {g: one_hidden_layer(gram, targets, float(g), fixed["rate"], fixed["steps"], fixed["phi"]) for g in gammas}
+    limit = lazy(gram, targets, 1, fixed["rate"], fixed["steps"], fixed["phi"])
+    loss.plot(times, limit.loss, color="0.75", linewidth=5, label="tangent kernel", solid_capstyle="round")
     shown = gammas[np.unique(np.linspace(0, len(gammas) - 1, 4).round().astype(int))]
     for gamma, colour in zip(shown, lines.shades(len(shown)), strict=True):
         for dataset, draw, _ in lines.worlds(sample, simulation):
@@ -236,6 +235,6 @@ def _formula(sample: xr.Dataset, ratio: float, responses: bool) -> NDArray[Any]:
     for count in range(1, len(found) + 1):
         d = scale * (targets - sample["f"].values[:count])
         R_phi, R_g = (responses * kernel(name, layer, count) for name, layer in (("R_phi_r", 1), ("R_g_u", 2)))
-        z = deep_network_outliers.outliers(kernel("C_phi", 1, count), R_phi, kernel("C_g", 2, count), R_g, d, ratio)[:2]
+        z = outliers(kernel("C_phi", 1, count), R_phi, kernel("C_g", 2, count), R_g, d, ratio)[:2]
         found[count - 1, : len(z)] = np.sqrt(z)
     return found

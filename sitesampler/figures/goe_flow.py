@@ -34,15 +34,16 @@ def density(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     dt, steps = lines.parameters(sample)["dt"], sample.sizes["time"] - 1
     lags, x = dt * np.arange(1, 2 * steps + 2), np.linspace(-2.6, 2.6, 261)
     exact = theory.response(dt, 2 * steps + 1)[1:, 0]
-    for (dataset, draw, colour), (_, dot, _) in zip(
-        lines.worlds(sample, simulation), lines.worlds(sample, simulation, dotted=True), strict=True
-    ):
+    for dataset, draw, colour in lines.worlds(sample, simulation):
         R, error = _by_lag(dataset, "R_h")
         draw(response, lags[:steps], R, lines.quantile(dataset) * error, color=colour)
-        found = spectra.density(R, error, dt, x)
+        # Networks give one coefficient, errors and all.
+        options: dict[str, Any] = {} if dataset is sample else {"count": 2}
+        found = spectra.density(R, error, dt, x, **options)
         if found is None:
             continue
         b, b_error = found.coefficients.b, found.coefficients.b_error
+        dot = lines.dots if dataset is sample else lines.rings
         dot(coefficients, np.arange(1, len(b) + 1), b, 1.96 * b_error, color=colour)
         if dataset is sample:
             lines.line(spectrum, x, found.density, 1.96 * found.error, color=colour)

@@ -8,6 +8,7 @@ import numpy as np
 
 from sitesampler.figures import lines
 from sitesampler.theory import random_features as theory
+from sitesampler.theory.random_features_flow import flow_losses, late_growth
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,7 +64,7 @@ def _descent(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, exac
         lines.dashes(axes, widths, [exact[w][at] for w in widths])
     if fixed["spectrum"] is None:
         fine = np.geomspace(widths[0], widths[-1], 300)
-        end = [theory.late_growth(float(w), data, noise)[1] + noise**2 for w in fine]
+        end = [late_growth(float(w), data, noise)[1] + noise**2 for w in fine]
         axes.plot(fine, end, color="0.6", linewidth=1.2, label=r"$t = \infty$", zorder=1)
     axes.axvline(data, color="0.5", linewidth=1, linestyle=":")
     top = float(np.nanmax(sample["test_loss"].values))
@@ -86,7 +87,7 @@ def growth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     drawn_at: dict[Any, int] = {grows: 0, settles: 0}
     for width in sample["width_ratio"].values:
         for data in sample["data_ratio"].values:
-            exponent, factor = theory.late_growth(float(width), float(data), noise)
+            exponent, factor = late_growth(float(width), float(data), noise)
             fate = {0.5: r"$\propto t^{1/2}$", 1 / 3: r"$\propto t^{1/3}$"}.get(exponent, f"→ {factor:.2g}")
             axes = grows if exponent > 0 else settles
             colour = (*lines.SERIES, lines.SIMULATION)[drawn_at[axes] % 6]
@@ -120,7 +121,7 @@ def _growth(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, exact
     lines.dashes(axes, times[1:], exact[1:] - floor)
     late = np.geomspace(times[-1], 1e5, 40)
     width, data = float(sample["width_ratio"]), float(sample["data_ratio"])
-    flow, _ = theory.flow_losses(width, data, fixed["noise"], late)
+    flow, _ = flow_losses(width, data, fixed["noise"], late)
     axes.plot(late, flow - floor, color=colour, linewidth=1, linestyle=(0, (1, 1)))
 
 

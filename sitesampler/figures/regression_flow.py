@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.figures import lines, spectra
-from sitesampler.theory import regression_flow
 from sitesampler.theory import regression_flow as theory
 from sitesampler.theory import regression_flow_batches as theory_of_batches
 
@@ -154,7 +153,7 @@ def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -
             if found is not None:
                 style = {} if dataset is sample else {"most": 22}
                 draw(axes, x, found.density, 1.96 * found.error, color=colour, **style)
-        exact = regression_flow.marchenko_pastur_resolvent(-x - 1j * spectra.BROADENING, float(alpha))
+        exact = theory.marchenko_pastur_resolvent(-x - 1j * spectra.BROADENING, float(alpha))
         lines.dashes(axes, x, exact.imag / np.pi)
         axes.set(
             yscale="log",

@@ -1,4 +1,4 @@
-r"""Hermite expansion of phi(sqrt(c) z), the engine behind `gaussian` and `random_rnn`.
+r"""Hermite expansion of phi(sqrt(c) z): what averages over one and over two Gaussian variables are made of.
 
 With He_k the probabilists' Hermite polynomials and z ~ N(0, 1),
 

@@ -111,7 +111,7 @@ def stationary_variance(g: float, phi: str | Activation = "tanh") -> float:
     >>> f"{stationary_variance(1.8):.6f}", stationary_variance(0.9)
     ('1.405601', 0.0)
     """
-    function = _odd(phi)
+    function = odd_nonlinearity(phi)
     if g * abs(slope_at_zero(function)) <= 1:
         return 0.0
     from scipy.optimize import brentq
@@ -203,13 +203,13 @@ def stationary_correlation(
     variance = stationary_variance(g, phi)
     if variance == 0:
         return np.zeros_like(lag)
-    model = Potential.of(g, variance, _odd(phi))
+    model = Potential.of(g, variance, odd_nonlinearity(phi))
     if dt is None:
         return orbit(model, lag)
     steps = np.rint(lag / dt).astype(int)
     if not np.allclose(steps * dt, lag, rtol=1e-6, atol=1e-9):
         raise ValueError(f"lags must be multiples of dt = {dt}.")
-    _, chain, ratio = discrete_orbit(model, _odd(phi), dt)
+    _, chain, ratio = discrete_orbit(model, odd_nonlinearity(phi), dt)
     last = len(chain) - 1
     return np.asarray(chain[np.minimum(steps, last)] * ratio ** np.maximum(steps - last, 0))
 
@@ -288,7 +288,7 @@ def _chain(trial: Potential, start: FloatArray, stiffness: float) -> tuple[Float
     return chain, ratio
 
 
-def _odd(phi: str | Activation) -> Activation:
+def odd_nonlinearity(phi: str | Activation) -> Activation:
     """Return the callable, refusing functions for which c = 0 is no stationary point of the potential."""
     function = nonlinearity(phi)
     points = np.array([0.1, 0.7, 1.9])

@@ -1,12 +1,14 @@
-r"""Infinitely wide networks that learn features: what the cases in which their equations close have in common.
+r"""Infinitely wide networks that learn features: their kernels at initialisation (eqs. 75-86, 108-111).
 
     h1 = W0 x/sqrt(D),   h_{l+1} = W_l phi(h_l)/sqrt(N),   f = w.phi(h_L)/(gamma N),   g_l = phi'(h_l) z_l,
     z_l = W_l^T g_{l+1}/sqrt(N),   z_L = w,                loss = 1/2 sum (f - y)^2,   Delta = y - f
 
 Every layer is trained with step rate gamma^2 N from N(0, 1) weights; t = 0 is initialisation, and f has its initial
-value subtracted. Only the inputs' Gram matrix K = X X^T/D matters (eqs. 75-86). The process of a site closes in the
-lazy limit, for linear networks of any depth, and for one hidden layer; the outliers of a trained hidden matrix follow
-from correlations and responses, however these were found.
+value subtracted. Only the inputs' Gram matrix K = X X^T/D matters. The process of a site closes in the lazy limit
+gamma -> 0, for linear networks, whose fields stay Gaussian, and for one hidden layer, where a site is a function of
+its initial (h, w).
+
+What these three have in common stands here: the kernels, the loss and the checks of what is given.
 """
 
 from __future__ import annotations
@@ -21,22 +23,6 @@ from sitesampler.theory._hermite import FloatArray
 from sitesampler.theory.gaussian import product_average
 
 __all__ = ["InitialKernels", "Outputs", "initial_kernels"]
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a network puts out at t = 0..steps.
-
-    Attributes
-    ----------
-    f : ndarray, shape (steps + 1, P)
-        Outputs.
-    loss : ndarray, shape (steps + 1,)
-        1/2 sum over inputs of (f - y)^2.
-    """
-
-    f: FloatArray
-    loss: FloatArray
 
 
 @dataclass(frozen=True)
@@ -56,6 +42,22 @@ class InitialKernels:
     C_phi: FloatArray
     C_g: FloatArray
     tangent: FloatArray
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network has learned at t = 0..steps.
+
+    Attributes
+    ----------
+    f : ndarray, shape (steps + 1, P)
+        Outputs.
+    loss : ndarray, shape (steps + 1,)
+        1/2 sum over inputs of (f - y)^2.
+    """
+
+    f: FloatArray
+    loss: FloatArray
 
 
 def initial_kernels(inputs_gram: ArrayLike, depth: int, phi: str | Activation = "tanh") -> InitialKernels:
@@ -99,6 +101,32 @@ def initial_kernels(inputs_gram: ArrayLike, depth: int, phi: str | Activation = 
     return InitialKernels(C_phi=C_phi, C_g=C_g, tangent=np.sum(C_phi * C_g, axis=0))
 
 
+def checked_gram(inputs_gram: ArrayLike) -> FloatArray:
+    gram = np.atleast_2d(np.asarray(inputs_gram, dtype=np.float64))
+    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not np.allclose(gram, gram.T, rtol=1e-10, atol=0):
+        raise ValueError(f"inputs_gram = X X^T/D must be a symmetric matrix, got shape {gram.shape}.")
+    return gram
+
+
+def checked_targets(targets: ArrayLike, inputs: int) -> FloatArray:
+    y = np.atleast_1d(np.asarray(targets, dtype=np.float64))
+    if y.shape != (inputs,):
+        raise ValueError(f"targets must have one value for each of the {inputs} inputs, got shape {y.shape}.")
+    return y
+
+
+def loss_of(f: FloatArray, targets: FloatArray) -> FloatArray:
+    return np.asarray(0.5 * np.sum((f - targets) ** 2, axis=1))
+
+
+def derivative_of(phi: str | Activation) -> Activation:
+    function = nonlinearity(phi)
+    derivative: Activation | None = getattr(function, "derivative", None)
+    if derivative is None:
+        raise TypeError("phi needs its derivative: give a name or a sitesampler.nonlinearities.Nonlinearity.")
+    return derivative
+
+
 def _slope_product(phi: str | Activation, covariance: FloatArray) -> FloatArray:
     """Return <phi'(h) phi'(h')> for all pairs."""
     variance = np.diag(covariance)
@@ -112,33 +140,3 @@ def _slope_product(phi: str | Activation, covariance: FloatArray) -> FloatArray:
     if name == "linear":
         return np.ones_like(covariance)
     return product_average(derivative_of(phi), variance[:, None], variance, covariance)
-
-
-def derivative_of(phi: str | Activation) -> Activation:
-    """Return phi', which a nonlinearity of this package carries with it."""
-    function = nonlinearity(phi)
-    derivative: Activation | None = getattr(function, "derivative", None)
-    if derivative is None:
-        raise TypeError("phi needs its derivative: give a name or a sitesampler.nonlinearities.Nonlinearity.")
-    return derivative
-
-
-def loss_of(f: FloatArray, targets: FloatArray) -> FloatArray:
-    """Return 1/2 sum over inputs of (f - y)^2."""
-    return np.asarray(0.5 * np.sum((f - targets) ** 2, axis=1))
-
-
-def checked_gram(inputs_gram: ArrayLike) -> FloatArray:
-    """Return the Gram matrix of the inputs, (P, P), checked."""
-    gram = np.atleast_2d(np.asarray(inputs_gram, dtype=np.float64))
-    if gram.ndim != 2 or gram.shape[0] != gram.shape[1] or not np.allclose(gram, gram.T, rtol=1e-10, atol=0):
-        raise ValueError(f"inputs_gram = X X^T/D must be a symmetric matrix, got shape {gram.shape}.")
-    return gram
-
-
-def checked_targets(targets: ArrayLike, inputs: int) -> FloatArray:
-    """Return one target for each input, checked."""
-    y = np.atleast_1d(np.asarray(targets, dtype=np.float64))
-    if y.shape != (inputs,):
-        raise ValueError(f"targets must have one value for each of the {inputs} inputs, got shape {y.shape}.")
-    return y

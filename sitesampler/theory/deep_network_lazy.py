@@ -1,6 +1,8 @@
-"""Deep networks in the lazy limit gamma -> 0, where the initial tangent kernel rules (eq. 86)."""
+"""Infinitely wide networks in the lazy limit gamma -> 0: the recursion of the initial tangent kernel (eq. 86)."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,7 +10,12 @@ from numpy.typing import ArrayLike
 from sitesampler.nonlinearities import Activation
 from sitesampler.theory.deep_network import Outputs, checked_targets, initial_kernels, loss_of
 
-__all__ = ["lazy"]
+__all__ = ["Lazy", "lazy"]
+
+
+@dataclass(frozen=True)
+class Lazy(Outputs):
+    """Outputs and loss of the lazy limit at t = 0..steps."""
 
 
 def lazy(
@@ -18,7 +25,7 @@ def lazy(
     rate: float,
     steps: int,
     phi: str | Activation = "tanh",
-) -> Outputs:
+) -> Lazy:
     """Return the outputs in the lazy limit, f(t + 1) = f(t) + rate K (y - f(t)) with the tangent kernel K (eq. 86).
 
     A network at small gamma differs by O(gamma^2).
@@ -26,7 +33,7 @@ def lazy(
     Parameters
     ----------
     inputs_gram, depth, phi
-        As for `sitesampler.theory.deep_network.initial_kernels`.
+        As for `initial_kernels`.
     targets : array_like, shape (P,)
         y.
     rate : float
@@ -44,4 +51,4 @@ def lazy(
     f = np.zeros((steps + 1, len(y)))
     for t in range(steps):
         f[t + 1] = f[t] + rate * (kernel @ (y - f[t]))
-    return Outputs(f=f, loss=loss_of(f, y))
+    return Lazy(f=f, loss=loss_of(f, y))

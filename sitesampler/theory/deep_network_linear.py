@@ -1,4 +1,4 @@
-"""Deep linear networks, whose fields stay Gaussian: their closed equations at any depth."""
+"""Infinitely wide linear networks of any depth, whose fields stay Gaussian while they learn (eqs. 75-85)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["LinearNetwork", "linear"]
 
 @dataclass(frozen=True)
 class LinearNetwork(Outputs):
-    """Order parameters of a linear network at t = 0..steps, beside its outputs.
+    """Outputs, loss and order parameters of a linear network at t = 0..steps.
 
     Attributes
     ----------

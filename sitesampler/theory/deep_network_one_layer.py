@@ -1,4 +1,4 @@
-"""Networks with one hidden layer, where a site is a function of its initial (h, w): solved by quadrature."""
+"""Infinitely wide networks with one hidden layer: a site is a function of its initial (h, w), by quadrature."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RANK = 1e-12
 
 @dataclass(frozen=True)
 class OneHiddenLayer(Outputs):
-    """Order parameters of a network with one hidden layer at t = 0..steps, beside its outputs.
+    """Outputs, loss and order parameters of a network with one hidden layer at t = 0..steps.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ def one_hidden_layer(
     Parameters
     ----------
     inputs_gram, targets, gamma, rate, steps
-        As for `sitesampler.theory.deep_network_linear.linear`.
+        As for `linear`.
     phi : str or object with .derivative
         Nonlinearity.
     step : float

@@ -1,4 +1,4 @@
-"""Outlying singular values of a trained hidden matrix, from correlations and responses (eqs. 108-111)."""
+"""Outlying singular values of a trained hidden matrix, from correlations and responses however found (eqs. 108-111)."""
 
 from __future__ import annotations
 

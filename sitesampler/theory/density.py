@@ -1,23 +1,17 @@
-r"""From the response of a linear system to the spectral density of its matrix, with error bands (eqs. 28-32).
-
-The response may grow exponentially; a Fourier integral (eq. 30) then means nothing, and even where it converges it
-loses the density in noise. `density` goes
-
-    R(lag)  ->  modified moments  ->  Jacobi coefficients  ->  continued fraction of the resolvent at x + i broadening
-"""
+"""Spectral density of the matrix behind the response of a linear system, with its error band (eqs. 28-32)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sitesampler.theory._hermite import FloatArray
 from sitesampler.theory.moments import Estimate, Jacobi, recursion
+from sitesampler.theory.resolvent import continued_fraction
 
-__all__ = ["Density", "continued_fraction", "density", "largest_atom"]
+__all__ = ["Density", "broadened", "density", "largest_atom"]
 
 
 @dataclass(frozen=True)
@@ -86,14 +80,12 @@ def density(
     place = np.asarray(x, dtype=np.float64)
     estimate = Estimate.of(response, dt, error)
     coefficients = estimate.jacobi(tolerance, count)
-    point = place + 1j * broadening
-
-    def broadened(a: FloatArray, b_squared: FloatArray) -> FloatArray:
-        return np.asarray(-continued_fraction(a, b_squared, point).imag / np.pi)
-
-    value = broadened(coefficients.a, coefficients.b**2)
+    value = broadened(place, coefficients.a, coefficients.b**2, broadening)
     n = len(coefficients.a)
-    others = [broadened(*recursion(displaced, dt, n, estimate.interval)) for displaced in estimate.displaced]
+    others = [
+        broadened(place, *recursion(displaced, dt, n, estimate.interval), broadening)
+        for displaced in estimate.displaced
+    ]
     return Density(
         x=place,
         density=value,
@@ -101,6 +93,27 @@ def density(
         broadening=broadening,
         coefficients=coefficients,
     )
+
+
+def broadened(x: ArrayLike, a: FloatArray, b_squared: FloatArray, broadening: float) -> FloatArray:
+    """Return the density at x + i broadening of a Jacobi matrix that goes on with its last coefficients.
+
+    Parameters
+    ----------
+    x : array_like
+        Places.
+    a, b_squared : ndarray
+        Diagonal a_0, a_1, ... and squares of the elements b_1, b_2, ... beside it: one fewer of these, or as many.
+    broadening : float
+        Half width of the Lorentzian.
+
+    Examples
+    --------
+    >>> broadened([0.0], np.zeros(1), np.ones(1), 1e-9).round(6)  # the semicircle, 1/pi at its middle
+    array([0.31831])
+    """
+    point = np.asarray(x, dtype=np.float64) + 1j * broadening
+    return np.asarray(-continued_fraction(a, b_squared, point).imag / np.pi)
 
 
 def largest_atom(coefficients: Jacobi, place: float = 0.0) -> float:
@@ -131,14 +144,3 @@ def largest_atom(coefficients: Jacobi, place: float = 0.0) -> float:
         b_before = b
         total += now**2
     return 1 / total
-
-
-def continued_fraction(a: FloatArray, b_squared: FloatArray, z: NDArray[Any]) -> NDArray[np.complex128]:
-    """Return int rho(x)/(z - x) with the last coefficients repeated for ever."""
-    tail, tail_squared = a[-1], b_squared[-1] if len(b_squared) else 0.0
-    edge = 2 * np.sqrt(tail_squared)
-    shifted = np.asarray(z - tail, dtype=np.complex128)
-    value = 2 / (shifted * (1 + np.sqrt(1 - (edge / shifted) ** 2)))  # this root has its cut between the edges only
-    for k in range(len(a) - 2, -1, -1):
-        value = 1 / (z - a[k] - b_squared[k] * value)
-    return np.asarray(value)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from sitesampler.nonlinearities import Activation, Nonlinearity, nonlinearity
 from sitesampler.theory._hermite import RANGE, SMALLEST_DEGREE, FloatArray, coefficients, power_series
 
-__all__ = ["average", "product_average", "slope_at_zero"]
+__all__ = ["GaussianRows", "average", "product_average", "slope_at_zero"]
 
 # A correlation coefficient may exceed one by accumulated rounding; more than this is a wrong covariance.
 CORRELATION_SLACK = 1e-9
@@ -140,6 +140,50 @@ def slope_at_zero(phi: str | Activation) -> float:
     step = 1e-3
     far_left, left, right, far_right = np.asarray(function(step * np.array([-2.0, -1.0, 1.0, 2.0])))
     return float((far_left - 8 * left + 8 * right - far_right) / (12 * step))
+
+
+class GaussianRows:
+    """Averages <f(h_n) f(h_m)> of a function of a Gaussian process with a mean, one row at a time.
+
+    Parameters
+    ----------
+    function : callable
+        f; smooth.
+    size : int
+        Number of times.
+    """
+
+    def __init__(self, function: Activation, size: int) -> None:
+        self.function = function
+        self.degree = SMALLEST_DEGREE
+        self.table = np.zeros((1, size))
+        self.scale = np.zeros(size)
+        self.known = 0
+
+    def row(self, mean: float, covariances: FloatArray) -> FloatArray:
+        """Add a time with the given mean of h; return the averages of f there with f at all times up to it.
+
+        Parameters
+        ----------
+        covariances : (now + 1,) array
+            Covariances of h now with h at all times up to now.
+        """
+        now = self.known
+        self.scale[now] = np.sqrt(covariances[now])
+        latest, self.degree = coefficients(lambda x: self.function(mean + x), float(covariances[now]), self.degree)
+        if len(latest) > len(self.table):
+            self.table = np.pad(self.table, ((0, len(latest) - len(self.table)), (0, 0)))
+        self.table[: len(latest), now] = latest
+        self.known += 1
+        norm = self.scale[: now + 1] * self.scale[now]
+        rho = np.divide(covariances, norm, out=np.zeros_like(norm), where=norm > 0)
+        weights = self.table[: len(latest), : now + 1] * latest[:, None]
+        return np.asarray(power_series(weights, np.clip(rho, -1.0, 1.0)))
+
+    @property
+    def mean(self) -> float:
+        """The average <f(h)> at the latest time."""
+        return float(self.table[0, self.known - 1])
 
 
 def _name(function: Activation) -> str:

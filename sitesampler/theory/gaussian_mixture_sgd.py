@@ -17,6 +17,7 @@ from scipy.special import ndtr
 
 from sitesampler.nonlinearities import Nonlinearity, nonlinearity
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._quadrature import trapezoid
 
 __all__ = ["Training", "recursion"]
 
@@ -85,11 +86,9 @@ def recursion(
     function = nonlinearity(phi)
     if not isinstance(function, Nonlinearity):
         raise TypeError("phi must be a named nonlinearity: its derivative is needed.")
-    # The trapezoid rule converges faster than any power of its step for smooth functions of a normal variable.
-    z = RANGE * np.linspace(-1, 1, nodes)
-    weights = np.exp(-(z**2) / 2)
+    z, weights = trapezoid(RANGE, nodes)
     grid = np.stack(np.meshgrid(*[z] * hidden, indexing="ij"), axis=-1).reshape(-1, hidden)
-    weight = np.prod(np.stack(np.meshgrid(*[weights / weights.sum()] * hidden, indexing="ij")), axis=0).ravel()
+    weight = np.prod(np.stack(np.meshgrid(*[weights] * hidden, indexing="ij")), axis=0).ravel()
     y = np.repeat([1.0, -1.0], len(grid))
     grid, weight = np.tile(grid, (2, 1)), np.tile(weight / 2, 2)
     M, Q = np.zeros(hidden), np.eye(hidden)

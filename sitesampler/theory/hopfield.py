@@ -14,9 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, roots_legendre
+from scipy.special import ndtr
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._quadrature import panels, trapezoid
 
 __all__ = ["Retrieval", "first_steps", "retrieval"]
 
@@ -61,7 +62,11 @@ def first_steps(
         raise ValueError(f"the quadrature reaches steps 1 to {LARGEST_STEPS - int(signs)}, not {steps}.")
     start = np.array([1.0, -1.0])
     # Axes: h(0), in the gauge where the pattern is 1, then the noise of each step but the last where it is known.
-    noise, density = _normal_nodes([-((1 - dt) / dt * s + overlap) / np.sqrt(alpha) for s in start] if signs else [])
+    if signs:
+        jumps = -((1 - dt) / dt * start + overlap) / np.sqrt(alpha)
+        noise, density = panels(np.unique(np.clip([-RANGE, *jumps, RANGE], -RANGE, RANGE)), NODES)
+    else:
+        noise, density = trapezoid(RANGE, NODES)
     count = steps - 1 if signs else steps
     axes = np.ix_(start, *[noise] * count)
     weights = np.array(1.0)
@@ -155,18 +160,3 @@ def retrieval(alpha: float, beta: float) -> Retrieval:
         if not (0 <= chi < 1 and beta * reaction < 1 and m > 0.05):
             raise ValueError("no retrieval here: too many patterns, or a gain too small or too large.")
     return Retrieval(m=m, q=q, susceptibility=chi, power=float(jacobian @ h**2))
-
-
-def _normal_nodes(jumps: list[float]) -> tuple[FloatArray, FloatArray]:
-    """Return nodes and weights for a normal variable: Gauss-Legendre between jumps, else the trapezoid rule."""
-    if not jumps:
-        z = RANGE * np.linspace(-1, 1, NODES)
-        w = np.ones(NODES)
-    else:
-        edges = np.unique(np.clip([-RANGE, *jumps, RANGE], -RANGE, RANGE))
-        x, w = roots_legendre(NODES)
-        half = np.diff(edges)[:, None] / 2
-        z = ((edges[1:] + edges[:-1])[:, None] / 2 + half * x).ravel()
-        w = (half * w).ravel()
-    density = w * np.exp(-(z**2) / 2)
-    return np.asarray(z), np.asarray(density / density.sum())

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import root
-from scipy.special import ndtr, roots_legendre
+from scipy.special import ndtr
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._quadrature import panels
 
 __all__ = ["FixedPoint", "fixed_point", "stability_limit"]
 
@@ -68,7 +69,7 @@ def fixed_point(
     def unknowns(mean: float, square: float, response: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         slope = 1 - symmetry * heterogeneity**2 * response
         centre, width = 1 - mean_interaction * mean, heterogeneity * np.sqrt(square)
-        z, weights = _normal_nodes(-centre / width)
+        z, weights = panels(_towards(-centre / width), NODES)
         k = centre + width * z
         root_term = np.sqrt(k**2 + 4 * slope * migration)
         # The two forms of the positive root of a x^2 - k x - migration = 0; each is accurate for one sign of k.
@@ -109,13 +110,8 @@ def stability_limit(symmetry: float = 0.0) -> float:
     return float(np.sqrt(2) / (1 + symmetry))
 
 
-def _normal_nodes(kink: float) -> tuple[FloatArray, FloatArray]:
-    """Return nodes and weights of a normal average, with a panel border at the kink and finer panels towards it."""
+def _towards(kink: float) -> FloatArray:
+    """Return borders of panels for the normal field, one of them at the kink, finer towards it."""
     kink = float(np.clip(kink, -RANGE, RANGE))
     near = np.concatenate([[0.0], np.geomspace(1e-7, 1.0, PANELS)])
-    edges = np.concatenate([kink - near[::-1] * (kink + RANGE), kink + near[1:] * (RANGE - kink)])
-    x, w = roots_legendre(NODES)
-    half, centre = np.diff(edges) / 2, (edges[1:] + edges[:-1]) / 2
-    nodes = (centre[:, None] + half[:, None] * x).ravel()
-    weights = (half[:, None] * w).ravel() * np.exp(-(nodes**2) / 2) / np.sqrt(2 * np.pi)
-    return nodes, weights
+    return np.concatenate([kink - near[::-1] * (kink + RANGE), kink + near[1:] * (RANGE - kink)])

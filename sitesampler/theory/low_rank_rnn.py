@@ -16,8 +16,8 @@ from scipy.optimize import brentq
 
 from sitesampler.nonlinearities import Activation, nonlinearity
 from sitesampler.theory._hermite import FloatArray
-from sitesampler.theory.excitatory_inhibitory import GaussianRows
-from sitesampler.theory.gaussian import average, slope_at_zero
+from sitesampler.theory._leaky import add_step, leaky_response
+from sitesampler.theory.gaussian import GaussianRows, average, slope_at_zero
 
 __all__ = ["LowRank", "fixed_point", "recursion"]
 
@@ -65,14 +65,13 @@ def recursion(
     """
     overlaps = np.atleast_1d(np.asarray(overlap, dtype=np.float64))
     function = nonlinearity(phi)
-    keep, size = 1 - dt, steps + 1
+    size = steps + 1
     projection, kappa = np.zeros((size, overlaps.size)), np.zeros((size, overlaps.size))
     projection[0] = start
     # What is independent of the m_r: the initial noise, and the fields of J.
     rest, of_h, of_phi = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
     rest[0, 0] = 1.0
-    lags = np.subtract.outer(np.arange(size), np.arange(size))
-    response = np.where(lags > 0, keep ** np.maximum(lags - 1.0, 0.0), 0.0)
+    response = leaky_response(dt, size)
     rows = GaussianRows(function, size)
     for now in range(size):
         upto = slice(0, now + 1)
@@ -82,11 +81,8 @@ def recursion(
         kappa[now] = overlaps * projection[now] * _mean_slope(function, variance)
         if now == steps:
             break
-        projection[now + 1] = keep * projection[now] + dt * kappa[now]
-        noise = g**2 * of_phi[now, upto]
-        field = dt * response[upto, upto] @ noise
-        rest[now + 1, upto] = rest[upto, now + 1] = keep * rest[now, upto] + dt * field
-        rest[now + 1, now + 1] = keep**2 * rest[now, now] + 2 * dt * keep * field[now] + dt**2 * noise[now]
+        projection[now + 1] = (1 - dt) * projection[now] + dt * kappa[now]
+        add_step(rest, g**2 * of_phi[now, upto], response, dt)
     time = np.asarray(dt * np.arange(size), dtype=np.float64)
     return LowRank(time=time, kappa=kappa, projection=projection, C_h=of_h, C_phi=of_phi)
 

@@ -1,13 +1,17 @@
-r"""From the response of a linear system to the moments and Jacobi coefficients of its matrix (eqs. 28-32).
+r"""From the response of a linear system to the moments and the Jacobi coefficients of its matrix, with errors.
 
 For h_{n+1} = h_n - dt M h_n + dt j_n the response density depends on the lag only,
 
     R(lag) = (1/N) Tr (1 - dt M)^(lag - 1) = int rho(x) (1 - dt x)^(lag - 1) dx,       lag = 1, 2, ...
 
-so it *is* the sequence of moments of the density rho in the variable 1 - dt x. The modified Chebyshev algorithm makes
-Jacobi coefficients of them, up to the last one that the error of R leaves trustworthy. It is repeated for each replica
-left out (jackknife), so that errors need no assumption on how those at different lags are related: that matters,
-because they nearly cancel in the moments.
+so it *is* the sequence of moments of the density rho in the variable 1 - dt x. It may grow exponentially; a Fourier
+integral (eq. 30) then means nothing, and even where it converges it loses the density in noise. So we go
+
+    R(lag)  ->  modified moments  ->  Jacobi coefficients  ->  continued fraction of the resolvent at x + i broadening
+
+and stop at the last Jacobi coefficient that the error of R leaves trustworthy. Every stage is repeated for each
+replica left out (jackknife), so the error band needs no assumption on how the errors at different lags are related:
+that matters, because they nearly cancel in the moments.
 
 A flow with the other sign, h <- h + dt M h, is described by a negative dt.
 """
@@ -21,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from sitesampler.theory._hermite import FloatArray
 
-__all__ = ["Estimate", "Jacobi", "by_lag", "jacobi", "moments", "recursion"]
+__all__ = ["Jacobi", "by_lag", "jacobi", "jacobi_coefficients", "moments"]
 
 # Relative error of a response without replicas and without stated errors: rounding.
 ROUNDING = 2e-16
@@ -150,6 +154,32 @@ def jacobi(
     return Estimate.of(response, dt, error).jacobi(tolerance, count)
 
 
+def jacobi_coefficients(moments: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return a_0, a_1, ... and b_1, b_2, ... of a density from its moments, as many of each as the moments fix.
+
+    Moments 0 to 2n fix n of each, fewer where their errors leave no positive density.
+
+    Parameters
+    ----------
+    moments : array_like, shape (2n + 1,)
+        Those of a variable of order one, from the zeroth.
+
+    Returns
+    -------
+    a, b : ndarray, shape (n,) or shorter
+
+    Examples
+    --------
+    >>> a, b = jacobi_coefficients([1.0, 0, 1, 0, 2, 0, 5])  # the semicircle on [-2, 2]
+    >>> print(a, b)
+    [0. 0. 0.] [1. 1. 1.]
+    """
+    given = np.asarray(moments, dtype=np.float64)
+    a, b_squared = _chebyshev(given[: 2 * ((len(given) - 1) // 2) + 1], 0.0)
+    fixed = int(np.argmin(np.append(np.isfinite(b_squared), False)))
+    return a[:fixed], np.sqrt(b_squared[:fixed])
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A response, displaced copies of it, and what the square of their displacements counts in a variance."""
@@ -162,7 +192,6 @@ class Estimate:
 
     @classmethod
     def of(cls, response: ArrayLike, dt: float, error: ArrayLike | None) -> Estimate:
-        """Return the mean of a response, with the displacements that its replicas or its stated errors make."""
         values = np.asarray(response, dtype=np.float64)
         if values.ndim not in (1, 2) or values.shape[-1] < 4:
             raise ValueError(
@@ -198,7 +227,6 @@ class Estimate:
         return np.asarray(np.where(np.isfinite(square), np.sqrt(self.factor * square), np.inf))
 
     def jacobi(self, tolerance: float, count: int | None) -> Jacobi:
-        """Return so many coefficients with their errors, or those that are known to the tolerance."""
         most = len(self.response) // 2
         n = most if count is None else count
         if not 1 <= n <= most:
@@ -221,6 +249,45 @@ class Estimate:
         return Jacobi(a=a[:n], b=b[: n - 1], a_error=a_error[:n], b_error=b_error[: n - 1])
 
 
+def recursion(response: FloatArray, dt: float, n: int, interval: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
+    """Return a_0..a_{n-1} and b_1^2..b_{n-1}^2 of the density behind a response; NaN from where they break down.
+
+    Reference polynomials are those of the semicircle on centre +- half width, p_{k+1} = y p_k - p_{k-1}/4 with
+    y = (x - centre)/(half width).
+    """
+    centre, half = interval
+    beta = 0.25
+    a, b_squared = _chebyshev(_expanded(response, dt, 2 * n, centre, half, beta), beta)
+    return centre + half * a, half**2 * b_squared
+
+
+def _chebyshev(moments: FloatArray, beta: float) -> tuple[FloatArray, FloatArray]:
+    """Return a_0, a_1, ... and b_1^2, b_2^2, ... by the modified Chebyshev algorithm; NaN from where it breaks down.
+
+    The moments are averages of p_0, p_1, ... with p_{k+1} = y p_k - beta p_{k-1}; at zero beta, powers of y. An even
+    number 2n of them fixes n and n - 1 coefficients, one more fixes b_n as well.
+    """
+    n = len(moments) // 2
+    row = moments  # row[l] = int rho pi_k p_l, pi_k the wanted polynomials
+    before = np.zeros_like(row)
+    a, b_squared = np.full(n, np.nan), np.full((len(moments) - 1) // 2, np.nan)
+    ratio, factor = 0.0, 0.0
+    for k in range(n):
+        new_ratio = row[k + 1] / row[k]
+        a[k] = new_ratio - ratio
+        if k == len(b_squared):
+            break
+        # Elements that would need moments beyond the last are wrong, and never used.
+        below, above = np.append(0.0, row[:-1]), np.append(row[1:], 0.0)
+        following = above - a[k] * row - factor * before + beta * below
+        factor = following[k + 1] / row[k]
+        if not factor > 0:
+            break
+        b_squared[k] = factor
+        before, row, ratio = row, following, new_ratio
+    return a, b_squared
+
+
 def _expanded(values: FloatArray, dt: float, count: int, centre: float, scale: float, beta: float) -> FloatArray:
     """Return int rho p_k(y), y = (x - centre)/scale, for p_{k+1} = y p_k - beta p_{k-1}.
 
@@ -238,31 +305,3 @@ def _expanded(values: FloatArray, dt: float, count: int, centre: float, scale: f
         )
         previous, current = current, following
     return found
-
-
-def recursion(response: FloatArray, dt: float, n: int, interval: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
-    """Return a_0..a_{n-1} and b_1^2..b_{n-1}^2 by the modified Chebyshev algorithm; NaN from where it breaks down.
-
-    Reference polynomials are those of the semicircle on centre +- half width, p_{k+1} = y p_k - p_{k-1}/4 with
-    y = (x - centre)/(half width).
-    """
-    centre, half = interval
-    beta = 0.25
-    row = _expanded(response, dt, 2 * n, centre, half, beta)  # row[l] = int rho pi_k p_l, pi_k the wanted polynomials
-    before = np.zeros_like(row)
-    a, b_squared = np.full(n, np.nan), np.full(n - 1, np.nan)
-    ratio, factor = 0.0, 0.0
-    for k in range(n):
-        new_ratio = row[k + 1] / row[k]
-        a[k] = new_ratio - ratio
-        if k == n - 1:
-            break
-        # Elements that would need moments beyond the last are wrong, and never used.
-        below, above = np.append(0.0, row[:-1]), np.append(row[1:], 0.0)
-        following = above - a[k] * row - factor * before + beta * below
-        factor = following[k + 1] / row[k]
-        if not factor > 0:
-            break
-        b_squared[k] = factor
-        before, row, ratio = row, following, new_ratio
-    return centre + half * a, half**2 * b_squared

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, ndtr, roots_legendre
+from scipy.special import expit, ndtr
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._quadrature import panels, trapezoid
 
 __all__ = ["FirstSteps", "Minimum", "first_steps", "minimum"]
 
@@ -82,8 +83,8 @@ def first_steps(alpha: float, dt: float, loss: str = "logistic", decay: float = 
         raise ValueError(f"the quadrature reaches steps 1 to 3, not {steps}.")
     value, slope, _ = _LOSSES[loss]
     # All is even under a change of sign of the data: u > 0, y = 1 is half of it. Axes: u, then the fresh normals.
-    u, half = _half_line()
-    v, density = _normal(HALF_NODES + 20)
+    u, half = panels([0.0, RANGE], HALF_NODES)
+    v, density = trapezoid(RANGE, HALF_NODES + 20)
     axes = np.ix_(u, *[v] * (steps - 1))
     weights = np.array(1.0)
     for factor in np.ix_(half, *[density] * (steps - 1)):
@@ -172,8 +173,8 @@ def minimum(alpha: float, decay: float, loss: str = "logistic") -> Minimum:
     if not decay > 0:
         raise ValueError(f"decay must be positive, got {decay}.")
     value, slope, curvature = _LOSSES[loss]
-    u, half = _half_line()
-    v, density = _normal(4 * HALF_NODES)
+    u, half = panels([0.0, RANGE], HALF_NODES)
+    v, density = trapezoid(RANGE, 4 * HALF_NODES)
     weights = half[:, None] * density
     m, s, V = 0.5, 0.5, 1 / (alpha * (decay + 0.2))
     h = m * u[:, None] + s * v
@@ -203,18 +204,3 @@ def minimum(alpha: float, decay: float, loss: str = "logistic") -> Minimum:
         train_error=float(wrong),
         test_error=float(np.arccos(m / np.sqrt(q)) / np.pi),
     )
-
-
-def _half_line() -> tuple[FloatArray, FloatArray]:
-    """Return nodes and weights for |u|, u a standard normal variable."""
-    x, w = roots_legendre(HALF_NODES)
-    u = RANGE * (1 + x) / 2
-    density = w * np.exp(-(u**2) / 2)
-    return np.asarray(u), np.asarray(density / density.sum())
-
-
-def _normal(nodes: int) -> tuple[FloatArray, FloatArray]:
-    """Return nodes and weights of the trapezoid rule for a standard normal variable."""
-    v = RANGE * np.linspace(-1, 1, nodes)
-    density = np.exp(-(v**2) / 2)
-    return np.asarray(v), np.asarray(density / density.sum())

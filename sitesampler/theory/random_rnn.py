@@ -1,8 +1,7 @@
 r"""Random recurrent network, h <- h + dt (-h + J phi(h)) with entries of J of variance g^2/N (eqs. 9-20).
 
 `correlation` marches the two-time equations, which close for independent entries because h is Gaussian.
-The stationary state is a particle moving in a potential (Problems 4-6); its functions live in `_stationary`, the
-Lyapunov exponent in `_lyapunov`, and all are public here.
+The stationary state is a particle moving in a potential (Problems 4-6).
 For partially symmetric J the equations close for phi(h) = h only: `linear_correlation_and_response`.
 """
 
@@ -11,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from sitesampler.nonlinearities import Activation, Nonlinearity, nonlinearity
-from sitesampler.theory._hermite import SMALLEST_DEGREE, FloatArray, coefficients, power_series
+from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._leaky import add_step, leaky_response
 from sitesampler.theory._stationary import potential, stationary_correlation, stationary_variance
-from sitesampler.theory.gaussian import product_average
+from sitesampler.theory.gaussian import GaussianRows, product_average
 
 __all__ = [
     "correlation",
@@ -58,50 +58,36 @@ def correlation(
     >>> f"{C_h[50, 50]:.5f} {C_h[50, 25]:.6f}"
     '1.08162 0.495173'
     """
-    averages = _RowAverages(nonlinearity(phi), steps + 1)
-    keep = 1 - dt
+    function = nonlinearity(phi)
+    closed = isinstance(function, Nonlinearity) and function.name in ("relu", "erf", "linear")
+    averages = _ClosedRows(function) if closed else GaussianRows(function, steps + 1)
     of_h = np.zeros((steps + 1, steps + 1))
     of_phi = np.zeros((steps + 1, steps + 1))
-    times = np.arange(steps + 1)
-    lags = times[:, None] - times
-    response = np.where(lags > 0, keep ** np.maximum(lags - 1.0, 0.0), 0.0)
+    response = leaky_response(dt, steps + 1)
     of_h[0, 0] = initial_variance
     for now in range(steps + 1):
         upto = slice(0, now + 1)
-        of_phi[now, upto] = of_phi[upto, now] = averages.row(np.diagonal(of_h)[upto], of_h[now, upto])
+        of_phi[now, upto] = of_phi[upto, now] = averages.row(0.0, of_h[now, upto])
         if now == steps:
             break
-        # <h_m xi_now> for m <= now by Novikov's lemma; the initial state is independent of the couplings.
-        field = dt * g**2 * (response[upto, upto] @ of_phi[now, upto])
-        of_h[now + 1, upto] = of_h[upto, now + 1] = keep * of_h[now, upto] + dt * field
-        of_h[now + 1, now + 1] = keep**2 * of_h[now, now] + 2 * dt * keep * field[now] + dt**2 * g**2 * of_phi[now, now]
+        add_step(of_h, g**2 * of_phi[now, upto], response, dt)
     return of_h, of_phi
 
 
-class _RowAverages:
-    """F(C[n,n], C[m,m], C[n,m]) for all m <= n, one row at a time; keeps the Hermite series of past steps."""
+class _ClosedRows:
+    """What `GaussianRows` does, where F(C[n, n], C[m, m], C[n, m]) has a closed form and the mean is zero."""
 
-    def __init__(self, phi: Activation, size: int) -> None:
+    def __init__(self, phi: Activation) -> None:
         self.phi = phi
-        self.degree = SMALLEST_DEGREE
-        closed = isinstance(phi, Nonlinearity) and phi.name in ("relu", "erf", "linear")
-        self.table = None if closed else np.zeros((0, size))
+        self.variances: list[float] = []
 
-    def row(self, variances: FloatArray, covariances: FloatArray) -> FloatArray:
-        """Return the row of the last of `variances`, shape (now + 1,)."""
-        now = variances.size - 1
-        if self.table is None:
-            # Rounding may push a covariance past its bound, visibly so when variances decay to nothing.
-            bound = np.sqrt(variances) * np.sqrt(variances[now])
-            return product_average(self.phi, variances, variances[now], np.clip(covariances, -bound, bound))
-        latest, self.degree = coefficients(self.phi, float(variances[now]), self.degree)
-        if len(latest) > len(self.table):
-            self.table = np.pad(self.table, ((0, len(latest) - len(self.table)), (0, 0)))
-        self.table[: len(latest), now] = latest
-        norm = np.sqrt(variances) * np.sqrt(variances[now])
-        rho = np.divide(covariances, norm, out=np.zeros_like(norm), where=norm > 0)
-        weights = self.table[: len(latest), : now + 1] * latest[:, None]
-        return np.asarray(power_series(weights, np.clip(rho, -1.0, 1.0)))
+    def row(self, _: float, covariances: FloatArray) -> FloatArray:
+        """Add a time; return the averages of phi there with phi at all times up to it."""
+        self.variances.append(float(covariances[-1]))
+        variances = np.array(self.variances)
+        # Rounding may push a covariance past its bound, visibly so when variances decay to nothing.
+        bound = np.sqrt(variances) * np.sqrt(variances[-1])
+        return product_average(self.phi, variances, variances[-1], np.clip(covariances, -bound, bound))
 
 
 def linear_correlation_and_response(g: float, symmetry: float, dt: float, steps: int) -> tuple[FloatArray, FloatArray]:

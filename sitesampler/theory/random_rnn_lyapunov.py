@@ -11,8 +11,10 @@ import numpy as np
 
 from sitesampler.nonlinearities import Activation
 from sitesampler.theory._hermite import FloatArray
-from sitesampler.theory._stationary import Potential, _odd, discrete_orbit, orbit, stationary_variance
+from sitesampler.theory._stationary import Potential, discrete_orbit, odd_nonlinearity, orbit, stationary_variance
 from sitesampler.theory.gaussian import slope_at_zero
+
+__all__ = ["lyapunov_exponent"]
 
 # The ground state decays at least as fast as exp(-kappa tau): at the end of the grid it is 1e-16.
 DECAY_LENGTHS = 37.0
@@ -56,7 +58,7 @@ def lyapunov_exponent(g: float, phi: str | Activation = "tanh", dt: float | None
     '0.0860808 0.0855174 -0.2'
     """
     variance = stationary_variance(g, phi)
-    function = _odd(phi)
+    function = odd_nonlinearity(phi)
     if variance == 0:
         gain = g * abs(slope_at_zero(function))
         return gain - 1 if dt is None else float(np.log(1 - dt + dt * gain)) / dt

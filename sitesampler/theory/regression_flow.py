@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from sitesampler.theory._hermite import FloatArray
 
 __all__ = [
+    "Descent",
     "Regression",
     "marchenko_pastur",
     "marchenko_pastur_density",
@@ -27,29 +28,43 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Regression:
-    """Order parameters of linear regression at steps 0..L; all matrices have shape (L + 1, L + 1).
+class Descent:
+    """What every descent has, whichever data it uses, at steps 0..L.
 
     Attributes
     ----------
     time : ndarray, shape (L + 1,)
         Times k dt.
-    C_h, C_delta : ndarray
-        Correlations <h_k h_l> and <Delta_k Delta_l> (eq. 64).
-    R_h : ndarray
-        Response density d h_k / d(dt u_h(l)), zero for k <= l (eq. 65).
-    R_delta : ndarray
-        Raw response d Delta_k / d u_Delta(l), with unit diagonal (eq. 65).
-    test_loss, train_loss : ndarray, shape (L + 1,)
-        C_h[k, k] + noise^2 and C_delta[k, k] (eq. 66), before update k.
+    C_h : ndarray, shape (L + 1, L + 1)
+        Correlation <h_k h_l> of the error of the weights (eq. 64).
+    test_loss : ndarray, shape (L + 1,)
+        C_h[k, k] + noise^2 (eq. 66), before update k.
     """
 
     time: FloatArray
     C_h: FloatArray
+    test_loss: FloatArray
+
+
+@dataclass(frozen=True)
+class Regression(Descent):
+    """A descent with full batches; all matrices have shape (L + 1, L + 1).
+
+    Attributes
+    ----------
+    C_delta : ndarray
+        Correlation <Delta_k Delta_l> (eq. 64).
+    R_h : ndarray
+        Response density d h_k / d(dt u_h(l)), zero for k <= l (eq. 65).
+    R_delta : ndarray
+        Raw response d Delta_k / d u_Delta(l), with unit diagonal (eq. 65).
+    train_loss : ndarray, shape (L + 1,)
+        C_delta[k, k] (eq. 66), before update k.
+    """
+
     C_delta: FloatArray
     R_h: FloatArray
     R_delta: FloatArray
-    test_loss: FloatArray
     train_loss: FloatArray
 
 
@@ -172,8 +187,7 @@ def marchenko_pastur_resolvent(s: ArrayLike, alpha: float) -> NDArray[np.complex
     >>> f"{complex(marchenko_pastur_resolvent(1e-9, alpha=0.4)).real * 1e-9:.6f}"
     '0.600000'
     """
-    if not alpha > 0:
-        raise ValueError(f"alpha = P/N must be positive, got {alpha}.")
+    _check_alpha(alpha)
     point = np.asarray(s, dtype=np.complex128)
     low, high = (1 - alpha**-0.5) ** 2, (1 + alpha**-0.5) ** 2
     linear = point * alpha + alpha - 1

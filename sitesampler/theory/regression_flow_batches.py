@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory.regression_flow import Descent
 
 __all__ = ["MultiPass", "OnePass", "multi_pass", "one_pass"]
 
@@ -24,50 +25,29 @@ WHOLE = 1e-9
 
 
 @dataclass(frozen=True)
-class OnePass:
-    """Order parameters with fresh data at every step.
-
-    Attributes
-    ----------
-    time : ndarray, shape (L + 1,)
-        Times k dt.
-    C_h : ndarray, shape (L + 1, L + 1)
-        Correlation <h_k h_l> of the weight error.
-    test_loss : ndarray, shape (L + 1,)
-        C_h[k, k] + noise^2; also the loss on the batch before it is used.
-    """
-
-    time: FloatArray
-    C_h: FloatArray
-    test_loss: FloatArray
+class OnePass(Descent):
+    """A descent with fresh data at every step: the test loss is also that on the batch before it is used."""
 
 
 @dataclass(frozen=True)
-class MultiPass:
-    """Order parameters with a fixed data set; all matrices have shape (L + 1, L + 1).
+class MultiPass(Descent):
+    """A descent with a fixed data set; all matrices have shape (L + 1, L + 1).
 
     Attributes
     ----------
-    time : ndarray, shape (L + 1,)
-        Times k dt.
-    C_h : ndarray
-        Correlation <h_k h_l> of the weight error.
     C_D : ndarray
         Correlation <D_k D_l> of the errors that are used, D_k = s_k Delta_k/f.
     R_h : ndarray
         Response density d h_k/d(dt u_h(l)), zero for k <= l.
     R_D : ndarray
         Raw response d D_k/d u_Delta(l), with unit diagonal.
-    test_loss, train_loss : ndarray, shape (L + 1,)
-        C_h[k, k] + noise^2 and <Delta_k^2> over all data, before update k.
+    train_loss : ndarray, shape (L + 1,)
+        <Delta_k^2> over all data, before update k.
     """
 
-    time: FloatArray
-    C_h: FloatArray
     C_D: FloatArray
     R_h: FloatArray
     R_D: FloatArray
-    test_loss: FloatArray
     train_loss: FloatArray
 
 
@@ -118,7 +98,7 @@ def one_pass(batch_ratio: float, noise: float, dt: float, steps: int, size: floa
 def multi_pass(
     alpha: float, noise: float, dt: float, steps: int, fraction: float, reshuffled: bool = False
 ) -> MultiPass:
-    """Solve multi-pass SGD step by step, exactly at this dt; fraction 1 is full-batch `regression.solve`.
+    """Solve multi-pass SGD step by step, exactly at this dt; fraction 1 is full-batch `regression_flow.solve`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Resolvents of the matrix of a linear system: from its Jacobi coefficients, and from its response."""
+"""Resolvent of the matrix behind the response of a linear system: from Jacobi coefficients, or as a sum over lags."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sitesampler.theory.density import continued_fraction
+from sitesampler.theory._hermite import FloatArray
 from sitesampler.theory.moments import Jacobi
 
 __all__ = ["resolvent", "transform"]
@@ -63,3 +63,16 @@ def transform(response: ArrayLike, dt: float, s: ArrayLike) -> NDArray[Any]:
     x = 1 / (1 + np.asarray(s) * dt)
     powers = x ** np.arange(1, values.shape[-1] + 1).reshape(-1, *[1] * x.ndim)
     return np.asarray(dt * np.tensordot(values, powers, axes=1))
+
+
+def continued_fraction(a: FloatArray, b_squared: FloatArray, z: NDArray[Any]) -> NDArray[np.complex128]:
+    """Return int rho(x)/(z - x) with the last coefficients repeated for ever; a_k is known as far as b_k, or not."""
+    if len(b_squared) == len(a):
+        a = np.append(a, a[-1])
+    tail, tail_squared = a[-1], b_squared[-1] if len(b_squared) else 0.0
+    edge = 2 * np.sqrt(tail_squared)
+    shifted = np.asarray(z - tail, dtype=np.complex128)
+    value = 2 / (shifted * (1 + np.sqrt(1 - (edge / shifted) ** 2)))  # this root has its cut between the edges only
+    for k in range(len(a) - 2, -1, -1):
+        value = 1 / (z - a[k] - b_squared[k] * value)
+    return np.asarray(value)

@@ -9,12 +9,10 @@ import numpy as np
 
 from sitesampler import models
 from sitesampler.records.names import STDERR
-from sitesampler.theory import (
-    deep_network_lazy,
-    deep_network_linear,
-    deep_network_one_layer,
-    deep_network_outliers,
-)
+from sitesampler.theory.deep_network_lazy import lazy
+from sitesampler.theory.deep_network_linear import linear
+from sitesampler.theory.deep_network_one_layer import one_hidden_layer
+from sitesampler.theory.deep_network_outliers import outliers
 from sitesampler.verification.row import Row, of
 from sitesampler.verification.runs import Runs
 
@@ -93,7 +91,7 @@ def _linear(run: Runs) -> Iterator[Row]:
     for depth, rate in ((2, 0.1), (3, 0.06)):
         parameters = {"depth": depth, "gamma": 1.5, "rate": rate, "steps": 6}
         ds = run.exact(models.deep_network, f"linear, L = {depth}", phi="linear", **TASK, **parameters)
-        closed = deep_network_linear.linear(GRAM, TASK["targets"], **parameters)
+        closed = linear(GRAM, TASK["targets"], **parameters)
         yield of(ds, "f").exactly(closed.f)
         yield of(ds, "loss").exactly(closed.loss)
         yield of(ds, "C_h").exactly(closed.C_h)
@@ -104,7 +102,7 @@ def _one_hidden_layer(run: Runs) -> Iterator[Row]:
     """Check one hidden layer, an average over two Gaussian numbers per site."""
     parameters: dict[str, Any] = {"gamma": 1.5, "rate": 0.25, "steps": 12}
     ds = run.sample(models.deep_network, "tanh, L = 1", population=8_000, depth=1, **TASK, **parameters)
-    closed = deep_network_one_layer.one_hidden_layer(GRAM, TASK["targets"], **parameters)
+    closed = one_hidden_layer(GRAM, TASK["targets"], **parameters)
     yield of(ds, "f", time=12).theory(closed.f[12], kind="quadrature")
     yield of(ds, "f").theory(closed.f, kind="quadrature")
     yield of(ds, "loss").theory(closed.loss, kind="quadrature")
@@ -136,7 +134,7 @@ def _lazy(run: Runs) -> Iterator[Row]:
     for depth, phi in ((1, "tanh"), (2, "relu"), (3, "tanh")):
         parameters: dict[str, Any] = {"depth": depth, "rate": 0.2, "steps": 8, "phi": phi}
         ds = run.sample(models.deep_network, f"lazy {phi}, L = {depth}", gamma=1e-3, **TASK, **parameters)
-        closed = deep_network_lazy.lazy(GRAM, TASK["targets"], **parameters)
+        closed = lazy(GRAM, TASK["targets"], **parameters)
         yield of(ds, "f", time=8).theory(closed.f[8], kind="tangent kernel, eq. 86")
         yield of(ds, "f").theory(closed.f, kind="tangent kernel, eq. 86")
 
@@ -146,9 +144,9 @@ def _outliers(run: Runs) -> Iterator[Row]:
     parameters: dict[str, Any]
     parameters = {"depth": 2, "gamma": 12.0, "rate": 0.03, "steps": 3}
     ds = run.exact(models.deep_network, "linear, gamma = 12", phi="linear", outlier_times=(3,), **TASK, **parameters)
-    closed = deep_network_linear.linear(GRAM, TASK["targets"], **parameters)
+    closed = linear(GRAM, TASK["targets"], **parameters)
     learned = 12.0 * 0.03 * (np.array(TASK["targets"]) - closed.f[:3])
-    formula = deep_network_outliers.outliers(
+    formula = outliers(
         closed.C_h[0, :3, :3], closed.R_h[0, :3, :3], closed.C_z[1, :3, :3], closed.R_z[1, :3, :3], learned
     )
     yield of(ds, "outliers", time=3, matrix=0).exactly(np.sqrt(formula), kind="theory, eq. 111, exact")
@@ -173,7 +171,7 @@ def _outlier_formula(ds: xr.Dataset, alpha: float) -> tuple[float, float]:
 
     def largest(arrays: list[np.ndarray]) -> float:
         C_phi, R_phi, C_g, R_g = arrays
-        return float(np.sqrt(deep_network_outliers.outliers(C_phi, R_phi, C_g, R_g, learned, alpha=alpha)[0]))
+        return float(np.sqrt(outliers(C_phi, R_phi, C_g, R_g, learned, alpha=alpha)[0]))
 
     known = [ds[name].sel(layer=layer, **early).values for name, layer in here]
     errors = [ds[name + STDERR].sel(layer=layer, **early).values for name, layer in here]

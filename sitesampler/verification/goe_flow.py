@@ -10,7 +10,8 @@ import numpy as np
 from sitesampler import models
 from sitesampler.theory import goe_flow as theory
 from sitesampler.theory import goe_flow_fluctuations as fluctuations
-from sitesampler.theory import moments, resolvent
+from sitesampler.theory.moments import moments
+from sitesampler.theory.resolvent import transform
 from sitesampler.verification.row import EXACT, Row, derived, of
 from sitesampler.verification.runs import Runs
 
@@ -27,11 +28,11 @@ def rows(run: Runs) -> Iterator[Row]:
     ds = run.exact(program, "dt = 0.5", dt=0.5, duration=30.0)
     response = ds.R_h.values[1:, 0]
     # Moments are differences of the response, which amplify its rounding.
-    spectrum = derived(ds, "moment of the spectrum", moments.moments(response, 0.5, count=9))
+    spectrum = derived(ds, "moment of the spectrum", moments(response, 0.5, count=9))
     yield spectrum.exactly((1, 0, 1, 0, 2, 0, 5, 0, 14), tolerance=1e-6, kind="semicircle, to 1e-6")
     for s in (4.0, 6.0):
         left = (2 / (1 + s / 2)) ** 60  # the lags beyond the last
-        yield derived(ds, f"resolvent at s = {s:g}", resolvent.transform(response, 0.5, s)).exactly(
+        yield derived(ds, f"resolvent at s = {s:g}", transform(response, 0.5, s)).exactly(
             theory.resolvent(s), tolerance=EXACT + left, kind="theory, eq. 43, exact"
         )
 

@@ -106,14 +106,14 @@ class Estimate:
         reference = np.broadcast_to(np.asarray(reference, float), self.values.shape)
         difference = np.abs(self.values - reference)
         relative = float(np.max(difference) / (np.max(np.abs(reference)) or 1.0))
-        return self._row(self.shown, reference, 0.0, kind, relative, math.inf, tolerance=tolerance, all_of=True)
+        return self._row(self.shown, reference, kind, all_of=True, deviation=relative, tolerance=tolerance)
 
     def not_by(self, reference: float, kind: str, tolerance: float = EXACT) -> Row:
         """Show a formula that is known to be wrong here; the row is right if the difference exceeds the tolerance."""
         relative = abs(float(self.values.flat[0]) - reference) / abs(reference)
         first = np.unravel_index(0, self.values.shape)
         wrong = np.broadcast_to(np.asarray(reference, float), self.values.shape)
-        return self._row(first, wrong, 0.0, kind, relative, math.inf, tolerance=tolerance, differs=True)
+        return self._row(first, wrong, kind, deviation=relative, tolerance=tolerance, differs=True, points=1)
 
     def _compare(self, reference: ArrayLike, stderr: ArrayLike, replicas: float, kind: str) -> Row:
         reference = np.broadcast_to(np.asarray(reference, float), self.values.shape)
@@ -125,20 +125,15 @@ class Estimate:
         chance = np.where(np.isnan(deviation), -1.0, stats.t.logsf(np.abs(deviation), freedom))
         chance = np.where(np.isnan(deviation), -np.inf, chance)
         worst = np.unravel_index(int(np.argmin(chance)), chance.shape)
-        return self._row(worst, reference, float(other[worst]), kind, float(deviation[worst]), float(freedom[worst]))
+        return self._row(
+            worst, reference, kind, reference_stderr=float(other[worst]), deviation=float(deviation[worst]),
+            freedom=float(freedom[worst]),
+        )  # fmt: skip
 
     def _row(
-        self,
-        where: tuple[Any, ...],
-        reference: np.ndarray,
-        stderr: float,
-        kind: str,
-        deviation: float,
-        freedom: float,
-        tolerance: float | None = None,
-        differs: bool = False,
-        all_of: bool = False,
+        self, where: tuple[Any, ...], reference: np.ndarray, kind: str, *, all_of: bool = False, **judged: Any
     ) -> Row:
+        """Return the row that shows one of the values, and how it is judged."""
         where = tuple(int(i) for i in where)
         size = self.values.size
         quantity = self.name(where)
@@ -146,9 +141,10 @@ class Estimate:
             quantity += f", all {size:,} values" if all_of else f", worst of {size:,}"
         if self.label:
             quantity = f"{self.label}: {quantity}"
+        found = {"reference_stderr": 0.0, "points": size, "seconds": self.seconds} | judged
         return Row(
-            self.system, quantity, float(self.values[where]), float(self.errors[where]), float(reference[where]),
-            stderr, kind, deviation, freedom, 1 if differs else size, tolerance, differs, self.seconds,
+            system=self.system, quantity=quantity, value=float(self.values[where]), stderr=float(self.errors[where]),
+            reference=float(reference[where]), kind=kind, **found,
         )  # fmt: skip
 
 
@@ -194,8 +190,8 @@ def of(dataset: xr.Dataset, variable: str, **selection: Any) -> Estimate:
         return _named(variable, at)
 
     return Estimate(
-        dataset.attrs["system"], dataset.attrs["label"], name, values.values, errors.values,
-        dataset.attrs["replicas"], dataset.attrs["seconds"], _shown(values), (variable, selection),
+        name=name, values=values.values, errors=errors.values, shown=_shown(values), source=(variable, selection),
+        **_run_of(dataset),
     )  # fmt: skip
 
 
@@ -205,12 +201,19 @@ def derived(
     """Name a quantity that was computed from a result."""
     values = np.asarray(values, float)
     errors = np.broadcast_to(np.asarray(errors, float), values.shape)
+    run = _run_of(dataset)
     return Estimate(
-        dataset.attrs["system"], dataset.attrs["label"],
-        lambda where: name + (f"_{','.join(map(str, where))}" if where else ""),
-        values, errors, replicas or dataset.attrs["replicas"], dataset.attrs["seconds"],
-        tuple(size - 1 for size in values.shape),
-    )  # fmt: skip
+        name=lambda where: name + (f"_{','.join(map(str, where))}" if where else ""),
+        values=values,
+        errors=errors,
+        shown=tuple(size - 1 for size in values.shape),
+        **(run | {"replicas": replicas or run["replicas"]}),
+    )
+
+
+def _run_of(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return what an estimate takes over from the run."""
+    return {name: dataset.attrs[name] for name in ("system", "label", "replicas", "seconds")}
 
 
 def _shown(values: xr.DataArray) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.records.names import STDERR
-from sitesampler.runs.calls import sample, simulate
+from sitesampler.runs import calls
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,7 +56,7 @@ class Runs:
         """Sample at N = infinity, with statistical errors."""
         started = time.perf_counter()
         parameters = {"tolerance": _QUICK if self.quick else _FULL, **parameters}
-        result = sample(
+        result = calls.sample(
             program, population=self._larger("population", population), replicas=replicas, seed=self.next_seed(),
             keep=0, progress=False, **parameters,
         )  # fmt: skip
@@ -74,7 +74,7 @@ class Runs:
     def exact(self, program: Program, label: str = "", population: int = 500, **parameters: Any) -> xr.Dataset:
         """Sample a Gaussian system, which a small population at a tight tolerance gives to many digits."""
         started = time.perf_counter()
-        result = sample(
+        result = calls.sample(
             program, population=population, replicas=2, seed=self.next_seed(), keep=0, tolerance=_TIGHT, progress=False,
             **parameters,
         )  # fmt: skip
@@ -86,7 +86,7 @@ class Runs:
         """Simulate networks of N = size; for the full table larger ones if `grow`, and more of them if `many`."""
         started = time.perf_counter()
         size = self._larger("size", size) if grow else size
-        result = simulate(
+        result = calls.simulate(
             program, size=size, replicas=self._larger("replicas", replicas) if many else replicas,
             seed=self.next_seed(), keep=0, progress=False, **parameters,
         )  # fmt: skip

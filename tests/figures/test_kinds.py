@@ -3,6 +3,7 @@
 import ast
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn import STUDIES
@@ -34,7 +35,7 @@ def test_an_unknown_kind_is_refused() -> None:
 
 
 def test_a_figure_of_a_single_run_shows_the_last_point_of_a_sweep() -> None:
-    shown: list[object] = []
+    shown: list[Any] = []
 
     @lines.kind
     @lines.one_point
@@ -46,5 +47,5 @@ def test_a_figure_of_a_single_run_shows_the_last_point_of_a_sweep() -> None:
     one = made_up_result(replicas=2, population=100)
     swept = one.expand_dims(g=[1.0, 2.0]).assign_attrs(sweep='{"g": [1.0, 2.0]}')
     look(swept, None)
-    assert shown[0].attrs["sweep"] == "{}" and "g" not in shown[0].dims and shown[1] is None  # type: ignore[attr-defined]
+    assert shown[0].attrs["sweep"] == "{}" and "g" not in shown[0].dims and shown[1] is None
     assert look.__doc__ == "Look."

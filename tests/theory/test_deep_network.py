@@ -1,21 +1,12 @@
-"""Feature learning where it closes: kernels, linear networks in a Lanczos basis, one hidden layer, outliers."""
+"""Kernels of a deep network at initialisation, by worked values, differences and quadrature."""
 
 import numpy as np
 import pytest
 from scipy.integrate import dblquad
+from wide_networks import GRAM
 
 from sitesampler.nonlinearities import nonlinearity
-from sitesampler.theory import (
-    deep_network,
-    deep_network_lazy,
-    deep_network_linear,
-    deep_network_outliers,
-)
-
-GRAM = np.array([[1.0, 0.3], [0.3, 1.0]])
-
-
-TARGETS = np.array([1.0, -0.5])
+from sitesampler.theory.deep_network import initial_kernels
 
 
 def test_worked_kernels():
@@ -26,7 +17,7 @@ def test_worked_kernels():
     }
     for phi, rows in expected.items():
         for depth, (diagonal, other) in enumerate(rows, start=1):
-            tangent = deep_network.initial_kernels(GRAM, depth, phi).tangent
+            tangent = initial_kernels(GRAM, depth, phi).tangent
             np.testing.assert_allclose(tangent, [[diagonal, other], [other, diagonal]], atol=5.1e-7)
 
 
@@ -34,10 +25,8 @@ def test_worked_kernels():
 def test_slope_kernel_is_the_derivative_of_the_kernel(phi):
     """d<phi phi'>/dc = <phi' phi'>, and a two-dimensional quadrature of a third route."""
     c, step = 0.3, 1e-4
-    found = deep_network.initial_kernels(GRAM, 1, phi).C_g[0][0, 1]
-    up, down = (
-        deep_network.initial_kernels([[1, c + shift], [c + shift, 1]], 1, phi).C_phi[1][0, 1] for shift in (step, -step)
-    )
+    found = initial_kernels(GRAM, 1, phi).C_g[0][0, 1]
+    up, down = (initial_kernels([[1, c + shift], [c + shift, 1]], 1, phi).C_phi[1][0, 1] for shift in (step, -step))
     assert found == pytest.approx((up - down) / (2 * step), rel=1e-7)
     slope = nonlinearity(phi).derivative
     root = np.linalg.cholesky(GRAM)
@@ -50,16 +39,6 @@ def test_slope_kernel_is_the_derivative_of_the_kernel(phi):
 
 def test_refuses_what_makes_no_sense():
     with pytest.raises(ValueError, match="symmetric"):
-        deep_network.initial_kernels([[1, 0.2], [0.3, 1]], 1)
+        initial_kernels([[1, 0.2], [0.3, 1]], 1)
     with pytest.raises(ValueError, match="depth"):
-        deep_network.initial_kernels(GRAM, 0)
-    with pytest.raises(ValueError, match="depth"):
-        deep_network_linear.linear(GRAM, TARGETS, 0, 1.0, 0.1, 2)
-    with pytest.raises(ValueError, match="targets"):
-        deep_network_lazy.lazy(GRAM, [1.0], 1, 0.1, 2)
-    with pytest.raises(TypeError, match="derivative"):
-        deep_network_lazy.lazy(GRAM, TARGETS, 1, 0.1, 2, phi=np.sin)
-    with pytest.raises(ValueError, match="one row"):
-        deep_network_outliers.outliers(GRAM, GRAM, GRAM, GRAM, [1.0])
-    with pytest.raises(ValueError, match="alpha"):
-        deep_network_outliers.outliers(GRAM, GRAM, GRAM, GRAM, TARGETS, alpha=0.0)
+        initial_kernels(GRAM, 0)

@@ -1,53 +1,14 @@
-"""Deep linear networks: worked numbers, their Lanczos basis, and responses that give the output."""
+"""Linear networks that learn features, against the same training in a Lanczos basis."""
 
 import numpy as np
+import pytest
+from wide_networks import GRAM, TARGETS, linear_network
 
-from sitesampler.theory import (
-    deep_network_linear,
-)
-
-GRAM = np.array([[1.0, 0.3], [0.3, 1.0]])
-
-
-TARGETS = np.array([1.0, -0.5])
-
-
-def chains(length, rights, lefts, alpha=1.0):
-    """Return W(0)/sqrt(N_0) in the Lanczos basis grown from independent vectors, and the places of these vectors.
-
-    `rights` of them lie in the space of columns, `lefts` in that of rows. The vectors an iid matrix makes of them
-    are all orthogonal at N = infinity: one bidiagonal chain for each, with squared couplings alpha (to rows) and 1.
-    """
-    blocks = [np.sqrt(alpha) * np.eye(length) + np.eye(length, k=1)] * rights
-    blocks += [np.eye(length) + np.sqrt(alpha) * np.eye(length, k=-1)] * lefts
-    matrix = np.zeros((length * len(blocks), length * len(blocks)))
-    for number, block in enumerate(blocks):
-        place = slice(length * number, length * (number + 1))
-        matrix[place, place] = block
-    return matrix, [length * number for number in range(rights + lefts)]
-
-
-def linear_network(gamma, rate, steps, length=40):
-    """Train a linear network with two hidden layers in that basis: vectors and matrices instead of processes."""
-    W, (first, second, third) = chains(length, 2, 1)
-    h1 = np.zeros((2, len(W)))
-    h1[:, [first, second]] = np.linalg.cholesky(GRAM)
-    w = np.zeros(len(W))
-    w[third] = 1.0
-    c = gamma * rate
-    history = {name: [] for name in ("f", "h1", "h2", "z1", "z2", "W")}
-    for _ in range(steps + 1):
-        h2, z1 = h1 @ W.T, W.T @ w
-        f = h2 @ w / gamma
-        for name, value in zip(history, (f, h1, h2, np.tile(z1, (2, 1)), np.tile(w, (2, 1)), W), strict=True):
-            history[name].append(value)
-        delta = TARGETS - f
-        W, w, h1 = W + c * np.outer(w, delta @ h1), w + c * delta @ h2, h1 + c * np.outer(GRAM @ delta, z1)
-    return {name: np.array(value) for name, value in history.items()}
+from sitesampler.theory.deep_network_linear import linear
 
 
 def test_worked_linear():
-    two = deep_network_linear.linear(GRAM, TARGETS, 2, 1.5, 0.1, 12)
+    two = linear(GRAM, TARGETS, 2, 1.5, 0.1, 12)
     f = [[0.255, -0.06], [0.467366, -0.134017], [0.818974, -0.316956]]
     np.testing.assert_allclose(two.f[[1, 2, 4]], f, atol=5.1e-7)
     np.testing.assert_allclose(two.loss[[1, 2, 4]], [0.374313, 0.208821, 0.033138], atol=5.1e-7)
@@ -57,7 +18,7 @@ def test_worked_linear():
     np.testing.assert_allclose(two.C_z[1, 12, 12], 1.600822, atol=5.1e-7)
     np.testing.assert_allclose(two.R_h[0, 2, 1], [[0.11175, -0.0198], [0.033525, -0.066]], atol=5.1e-7)
     np.testing.assert_allclose(two.R_z[1, 2, 1], [[0.11175, -0.066], [0.11175, -0.066]], atol=5.1e-7)
-    three = deep_network_linear.linear(GRAM, TARGETS, 3, 1.5, 0.06, 12)
+    three = linear(GRAM, TARGETS, 3, 1.5, 0.06, 12)
     np.testing.assert_allclose(three.f[4], [0.735668, -0.263789], atol=5.1e-7)
     np.testing.assert_allclose(three.C_z[0, 12, 12], 4.378700, atol=5.1e-7)
 
@@ -65,7 +26,7 @@ def test_worked_linear():
 def test_linear_network_in_its_lanczos_basis():
     """Every correlation of the closed equations is a scalar product of the trained vectors."""
     gamma, rate, steps = 2.0, 0.08, 10
-    result = deep_network_linear.linear(GRAM, TARGETS, 2, gamma, rate, steps)
+    result = linear(GRAM, TARGETS, 2, gamma, rate, steps)
     network = linear_network(gamma, rate, steps)
     np.testing.assert_allclose(result.f, network["f"], atol=1e-13)
     for found, names in ((result.C_h, ("h1", "h2")), (result.C_z, ("z1", "z2"))):
@@ -77,7 +38,7 @@ def test_linear_network_in_its_lanczos_basis():
 def test_responses_of_a_linear_network_give_its_output():
     """Deep networks: f from <w h_L> by Stein's lemma, against eq. 85 inside; responses are causal."""
     gamma, rate, steps = 1.5, 0.06, 8
-    result = deep_network_linear.linear(GRAM, TARGETS, 3, gamma, rate, steps)
+    result = linear(GRAM, TARGETS, 3, gamma, rate, steps)
     for R in (result.R_h, result.R_z):
         for t in range(steps + 1):
             assert not np.any(R[:, t, t:])
@@ -91,3 +52,8 @@ def test_responses_of_a_linear_network_give_its_output():
         square = 1 + 2 * c * np.einsum("sn,sn->", delta[:t], result.R_h[2, :t].sum(axis=(1, 3)))
         square += c**2 * np.einsum("sm,svmn,vn->", delta[:t], result.C_h[2, :t, :t], delta[:t])
         np.testing.assert_allclose(result.C_z[2, t, t], square, rtol=1e-12)  # <w(t)^2>
+
+
+def test_refuses_what_makes_no_sense():
+    with pytest.raises(ValueError, match="depth"):
+        linear(GRAM, TARGETS, 0, 1.0, 0.1, 2)

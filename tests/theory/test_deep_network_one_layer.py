@@ -1,22 +1,16 @@
-"""Networks with one hidden layer: worked numbers, another route, wide networks."""
+"""One hidden layer: worked values, the linear network and explicit training of wide ones."""
 
 import numpy as np
 import pytest
+from wide_networks import GRAM, TARGETS
 
 from sitesampler.nonlinearities import nonlinearity
-from sitesampler.theory import (
-    deep_network_linear,
-    deep_network_one_layer,
-)
-
-GRAM = np.array([[1.0, 0.3], [0.3, 1.0]])
-
-
-TARGETS = np.array([1.0, -0.5])
+from sitesampler.theory.deep_network_linear import linear
+from sitesampler.theory.deep_network_one_layer import one_hidden_layer
 
 
 def test_worked_one_hidden_layer():
-    result = deep_network_one_layer.one_hidden_layer(GRAM, TARGETS, 1.5, 0.25, 12)
+    result = one_hidden_layer(GRAM, TARGETS, 1.5, 0.25, 12)
     f = [
         [0.180364, -0.051363],
         [0.316293, -0.110129],
@@ -36,8 +30,8 @@ def test_worked_one_hidden_layer():
 
 
 def test_linear_network_with_one_hidden_layer_by_both_routes():
-    closed = deep_network_linear.linear(GRAM, TARGETS, 1, 2.0, 0.15, 8)
-    quadrature = deep_network_one_layer.one_hidden_layer(GRAM, TARGETS, 2.0, 0.15, 8, "linear", step=0.4)
+    closed = linear(GRAM, TARGETS, 1, 2.0, 0.15, 8)
+    quadrature = one_hidden_layer(GRAM, TARGETS, 2.0, 0.15, 8, "linear", step=0.4)
     np.testing.assert_allclose(quadrature.f, closed.f, atol=1e-8)
     np.testing.assert_allclose(quadrature.C_phi, closed.C_h[0], atol=1e-7)
     np.testing.assert_allclose(quadrature.C_g, closed.C_z[0], atol=1e-7)
@@ -67,7 +61,7 @@ def test_one_hidden_layer_against_wide_networks(phi):
                 W = W + push
         found.append(f)
         features.append(function(h).T @ function(h) / width)
-    result = deep_network_one_layer.one_hidden_layer(GRAM, TARGETS, gamma, rate, steps, phi)
+    result = one_hidden_layer(GRAM, TARGETS, gamma, rate, steps, phi)
     # Four standard errors of the mean (scatter .9 and 2.5/sqrt(N)), and the error of the quadrature at kinks.
     tolerance = {"tanh": 4 * 0.9, "relu": 4 * 2.5}[phi] / np.sqrt(4 * width)
     np.testing.assert_allclose(np.mean(found, axis=0), result.f[steps], atol=tolerance)
@@ -76,8 +70,8 @@ def test_one_hidden_layer_against_wide_networks(phi):
 
 def test_dependent_inputs_and_too_many():
     """Two equal inputs are one; a grid of six dimensions is refused."""
-    twice = deep_network_one_layer.one_hidden_layer(np.ones((2, 2)), [0.5, 0.5], 1.5, 0.1, 4)
-    once = deep_network_one_layer.one_hidden_layer(1.0, 0.5, 1.5, 0.2, 4)
+    twice = one_hidden_layer(np.ones((2, 2)), [0.5, 0.5], 1.5, 0.1, 4)
+    once = one_hidden_layer(1.0, 0.5, 1.5, 0.2, 4)
     np.testing.assert_allclose(twice.f[:, 0], once.f[:, 0], rtol=1e-10)
     with pytest.raises(ValueError, match="grid"):
-        deep_network_one_layer.one_hidden_layer(np.eye(5), np.ones(5), 1.0, 0.1, 2)
+        one_hidden_layer(np.eye(5), np.ones(5), 1.0, 0.1, 2)

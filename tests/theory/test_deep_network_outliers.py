@@ -1,71 +1,31 @@
-"""Outliers of trained hidden matrices: worked numbers, linear networks, spikes at any aspect ratio."""
+"""Outliers of a trained matrix, against singular values in a Lanczos basis."""
 
 import numpy as np
 import pytest
+from wide_networks import GRAM, TARGETS, chains, linear_network
 
-from sitesampler.theory import (
-    deep_network_linear,
-    deep_network_outliers,
-)
-
-GRAM = np.array([[1.0, 0.3], [0.3, 1.0]])
-
-
-TARGETS = np.array([1.0, -0.5])
-
-
-def chains(length, rights, lefts, alpha=1.0):
-    """Return W(0)/sqrt(N_0) in the Lanczos basis grown from independent vectors, and the places of these vectors.
-
-    `rights` of them lie in the space of columns, `lefts` in that of rows. The vectors an iid matrix makes of them
-    are all orthogonal at N = infinity: one bidiagonal chain for each, with squared couplings alpha (to rows) and 1.
-    """
-    blocks = [np.sqrt(alpha) * np.eye(length) + np.eye(length, k=1)] * rights
-    blocks += [np.eye(length) + np.sqrt(alpha) * np.eye(length, k=-1)] * lefts
-    matrix = np.zeros((length * len(blocks), length * len(blocks)))
-    for number, block in enumerate(blocks):
-        place = slice(length * number, length * (number + 1))
-        matrix[place, place] = block
-    return matrix, [length * number for number in range(rights + lefts)]
-
-
-def linear_network(gamma, rate, steps, length=40):
-    """Train a linear network with two hidden layers in that basis: vectors and matrices instead of processes."""
-    W, (first, second, third) = chains(length, 2, 1)
-    h1 = np.zeros((2, len(W)))
-    h1[:, [first, second]] = np.linalg.cholesky(GRAM)
-    w = np.zeros(len(W))
-    w[third] = 1.0
-    c = gamma * rate
-    history = {name: [] for name in ("f", "h1", "h2", "z1", "z2", "W")}
-    for _ in range(steps + 1):
-        h2, z1 = h1 @ W.T, W.T @ w
-        f = h2 @ w / gamma
-        for name, value in zip(history, (f, h1, h2, np.tile(z1, (2, 1)), np.tile(w, (2, 1)), W), strict=True):
-            history[name].append(value)
-        delta = TARGETS - f
-        W, w, h1 = W + c * np.outer(w, delta @ h1), w + c * delta @ h2, h1 + c * np.outer(GRAM @ delta, z1)
-    return {name: np.array(value) for name, value in history.items()}
-
-
-def linear_outliers(gamma, rate, steps):
-    result = deep_network_linear.linear(GRAM, TARGETS, 2, gamma, rate, steps)
-    used = slice(0, steps)
-    order = (result.C_h[0], result.R_h[0], result.C_z[1], result.R_z[1])
-    d = rate * gamma * (TARGETS - result.f[used])
-    return deep_network_outliers.outliers(*(matrix[used, used] for matrix in order), d), result
+from sitesampler.theory.deep_network_linear import linear
+from sitesampler.theory.deep_network_outliers import outliers
 
 
 def test_worked_outliers():
     """tanh, two updates of one input; order parameters are known to 2e-4 .. 2e-3 only."""
     C_phi, C_g = np.array([[0.3944, 0.2656], [0.2656, 0.7402]]), np.array([[0.637, 0.021], [0.021, 1.561]])
     R_phi, R_g = np.array([[0, 0], [0.7425, 0]]), np.array([[0, 0], [1.783, -0.355]])
-    z = deep_network_outliers.outliers(C_phi, R_phi, C_g, R_g, [4.8, 4.475])
+    z = outliers(C_phi, R_phi, C_g, R_g, [4.8, 4.475])
     assert z == pytest.approx([32.66], abs=0.05)
     C_phi, C_g = np.array([[0.3944, 0.2467], [0.2467, 0.7693]]), np.array([[0.636, 0.047], [0.047, 1.695]])
     R_phi, R_g = np.array([[0, 0], [0.6338, 0]]), np.array([[0, 0], [1.858, -0.366]])
-    z = deep_network_outliers.outliers(C_phi, R_phi, C_g, R_g, [4.8, 4.4885], alpha=1.5)
+    z = outliers(C_phi, R_phi, C_g, R_g, [4.8, 4.4885], alpha=1.5)
     np.testing.assert_allclose(z, [52.37, 4.977], rtol=2e-3)
+
+
+def linear_outliers(gamma, rate, steps):
+    result = linear(GRAM, TARGETS, 2, gamma, rate, steps)
+    used = slice(0, steps)
+    order = (result.C_h[0], result.R_h[0], result.C_z[1], result.R_z[1])
+    d = rate * gamma * (TARGETS - result.f[used])
+    return outliers(*(matrix[used, used] for matrix in order), d), result
 
 
 def test_worked_linear_outlier():
@@ -92,7 +52,7 @@ def test_independent_spikes_at_any_aspect_ratio(alpha):
     g[:, places[2:]] = np.sqrt(alpha) * np.linalg.cholesky(C_g)  # averages over N_1 = alpha N_0 sites
     values = np.linalg.svd(W + (g.T * d) @ phi, compute_uv=False) ** 2
     none = np.zeros((2, 2))
-    z = deep_network_outliers.outliers(C_phi, none, C_g, none, d, alpha)
+    z = outliers(C_phi, none, C_g, none, d, alpha)
     edge = (1 + np.sqrt(alpha)) ** 2
     np.testing.assert_allclose(z, values[values > edge + 0.01], rtol=1e-10)
     assert len(z) == (1 if alpha < 1 else 2)
@@ -116,7 +76,14 @@ def test_spikes_the_matrix_has_made_at_any_aspect_ratio(alpha, seed):
     R_phi, R_g, unit = np.zeros((S, S)), np.zeros((S, S)), np.eye(S)
     for _ in range(2 * S):  # causal: exact after as many rounds as steps
         R_phi, R_g = np.linalg.solve(unit - alpha * A @ R_g, A), np.linalg.solve(unit - B @ R_phi, B)
-    z = deep_network_outliers.outliers(phi @ phi.T, R_phi, g @ g.T / alpha, R_g, d, alpha)
+    z = outliers(phi @ phi.T, R_phi, g @ g.T / alpha, R_g, d, alpha)
     values = np.linalg.svd(W + (g.T * d) @ phi, compute_uv=False) ** 2
     edge = (1 + np.sqrt(alpha)) ** 2 * 1.005
     np.testing.assert_allclose(z[z > edge], values[values > edge], rtol=1e-8)
+
+
+def test_refuses_what_makes_no_sense():
+    with pytest.raises(ValueError, match="one row"):
+        outliers(GRAM, GRAM, GRAM, GRAM, [1.0])
+    with pytest.raises(ValueError, match="alpha"):
+        outliers(GRAM, GRAM, GRAM, GRAM, TARGETS, alpha=0.0)

@@ -1,21 +1,10 @@
-"""Spectral densities from the response of a linear system, with their atoms and error bands."""
+"""From responses to spectral densities and their error bands, against known laws and diagonalisation."""
 
 import numpy as np
 import pytest
+from linear_responses import semicircle_response, wigner_replicas, wishart_response
 
 from sitesampler.theory import density, goe_flow, moments, random_features, regression_flow
-
-
-def wishart_response(alpha, dt, lags=40):
-    return regression_flow.solve(alpha, 0.0, dt, lags).R_h[1:, 0]
-
-
-def wigner_replicas(generator, replicas, size, dt, lags):
-    """Return responses of single matrices, and their eigenvalues."""
-    noise = generator.normal(size=(replicas, size, size))
-    eigenvalues = np.linalg.eigvalsh((noise + noise.transpose(0, 2, 1)) / np.sqrt(2 * size))
-    powers = (1 - dt * eigenvalues)[:, None, :] ** np.arange(lags)[:, None]
-    return powers.mean(axis=-1), eigenvalues
 
 
 @pytest.mark.parametrize("alpha", [0.4, 1.0, 2.0])
@@ -40,6 +29,19 @@ def test_random_feature_spectrum_has_its_atom():
     assert 0.4 < density.largest_atom(found) < 0.44
 
 
+def test_coefficients_that_go_on_are_the_semicircle_and_the_law_of_marchenko_and_pastur():
+    """One b fewer than a, or as many: the last ones are repeated for ever."""
+    x, width = np.linspace(-3, 6, 19), 0.05
+    semicircle = goe_flow.resolvent(-x - 1j * width).imag / np.pi
+    for levels, beside in ((1, 1), (3, 3), (3, 2)):
+        found = density.broadened(x, np.zeros(levels), np.ones(beside), width)
+        np.testing.assert_allclose(found, semicircle, rtol=1e-10)
+    closed = regression_flow.marchenko_pastur_resolvent(-x - 1j * width, 0.5).imag / np.pi
+    for a, b_squared in (([1.0, 3.0], [2.0]), ([1.0, 3.0], [2.0, 2.0])):
+        found = density.broadened(x, np.array(a), np.array(b_squared), width)
+        np.testing.assert_allclose(found, closed, rtol=1e-10)
+
+
 def test_error_band_of_sampled_responses():
     """Jackknife over replicas of a finite matrix: band against the scatter over independent experiments."""
     generator = np.random.default_rng(5)
@@ -53,3 +55,9 @@ def test_error_band_of_sampled_responses():
     # The mean differs from the semicircle only by the size of the matrices.
     exact = goe_flow.resolvent(-x - 1j * width).imag / np.pi
     np.testing.assert_allclose(np.mean(values, axis=0), exact, atol=2 / size)
+
+
+def test_refuses_what_has_no_answer():
+    response = semicircle_response(0.1, 10)
+    with pytest.raises(ValueError, match="broadening"):
+        density.density(response, 0.1, 0.0, 0.0)

@@ -1,32 +1,9 @@
-"""Two-population recursion: its averages against quadrature, one population, and the network without disorder."""
+"""Two-population recursion: one population, and the network without disorder."""
 
 import numpy as np
-import pytest
-from numpy.polynomial.hermite_e import hermegauss
 
 from sitesampler.theory import random_rnn
-from sitesampler.theory.excitatory_inhibitory import GaussianRows, recursion
-
-
-def test_rows_of_averages_against_quadrature():
-    def rate(h):
-        return (1 + np.tanh(h)) / 2
-
-    mean = np.array([0.3, -0.8, 1.2])
-    covariance = np.array([[1.0, 0.4, -0.2], [0.4, 0.7, 0.1], [-0.2, 0.1, 2.0]])
-    rows = GaussianRows(rate, 3)
-    nodes, weights = hermegauss(90)
-    weights = weights / weights.sum()
-    for now in range(3):
-        row = rows.row(mean[now], covariance[now, : now + 1])
-        spread = np.sqrt(covariance[now, now])
-        latest = rate(mean[now] + spread * nodes)
-        assert rows.mean == pytest.approx(weights @ latest, abs=1e-9)
-        for m in range(now + 1):
-            slope = covariance[now, m] / spread
-            rest = np.sqrt(max(covariance[m, m] - slope**2, 0.0))
-            other = rate(mean[m] + slope * nodes[:, None] + rest * nodes) @ weights
-            assert row[m] == pytest.approx(weights @ (latest * other), abs=1e-8)
+from sitesampler.theory.excitatory_inhibitory import recursion
 
 
 def test_equal_populations_without_means_are_one_random_network():

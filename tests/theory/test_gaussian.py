@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from numpy.polynomial.hermite_e import hermegauss
 
 from sitesampler.nonlinearities import Nonlinearity, erf, linear, relu, tanh
-from sitesampler.theory.gaussian import average, product_average, slope_at_zero
+from sitesampler.theory.gaussian import GaussianRows, average, product_average, slope_at_zero
 
 
 def trapezoid(phi, c1, c2, c3, step=0.06, reach=9.0):
@@ -98,3 +99,24 @@ def test_a_kink_in_an_unknown_function_is_reported():
 def test_slope_at_zero_of_callables_and_nonlinearities():
     assert slope_at_zero(np.sin) == pytest.approx(1.0, abs=1e-11)
     assert slope_at_zero(Nonlinearity("half", np.tanh, lambda h: 0 * h + 0.5, np.cosh)) == 0.5
+
+
+def test_rows_of_averages_against_quadrature():
+    def rate(h):
+        return (1 + np.tanh(h)) / 2
+
+    mean = np.array([0.3, -0.8, 1.2])
+    covariance = np.array([[1.0, 0.4, -0.2], [0.4, 0.7, 0.1], [-0.2, 0.1, 2.0]])
+    rows = GaussianRows(rate, 3)
+    nodes, weights = hermegauss(90)
+    weights = weights / weights.sum()
+    for now in range(3):
+        row = rows.row(mean[now], covariance[now, : now + 1])
+        spread = np.sqrt(covariance[now, now])
+        latest = rate(mean[now] + spread * nodes)
+        assert rows.mean == pytest.approx(weights @ latest, abs=1e-9)
+        for m in range(now + 1):
+            slope = covariance[now, m] / spread
+            rest = np.sqrt(max(covariance[m, m] - slope**2, 0.0))
+            other = rate(mean[m] + slope * nodes[:, None] + rest * nodes) @ weights
+            assert row[m] == pytest.approx(weights @ (latest * other), abs=1e-8)

@@ -1,25 +1,10 @@
-"""Moments and Jacobi coefficients from the response of a linear system."""
+"""From responses to moments and Jacobi coefficients, against known laws and diagonalisation."""
 
 import numpy as np
 import pytest
+from linear_responses import semicircle_response, wigner_replicas, wishart_response
 
-from sitesampler.theory import goe_flow, moments, regression_flow
-
-
-def semicircle_response(dt, lags=40):
-    return goe_flow.response(dt, lags)[1:, 0]
-
-
-def wishart_response(alpha, dt, lags=40):
-    return regression_flow.solve(alpha, 0.0, dt, lags).R_h[1:, 0]
-
-
-def wigner_replicas(generator, replicas, size, dt, lags):
-    """Return responses of single matrices, and their eigenvalues."""
-    noise = generator.normal(size=(replicas, size, size))
-    eigenvalues = np.linalg.eigvalsh((noise + noise.transpose(0, 2, 1)) / np.sqrt(2 * size))
-    powers = (1 - dt * eigenvalues)[:, None, :] ** np.arange(lags)[:, None]
-    return powers.mean(axis=-1), eigenvalues
+from sitesampler.theory import goe_flow, moments
 
 
 def test_moments_of_the_semicircle_are_catalan_numbers():
@@ -64,17 +49,6 @@ def test_opposite_sign_of_the_flow():
     assert moments.jacobi(response, -dt).a[:3] == pytest.approx([1, 1, 1], abs=1e-6)
 
 
-def test_long_responses_at_small_steps_overflow_nothing():
-    found = moments.jacobi(semicircle_response(0.005, 600), 0.005)
-    np.testing.assert_allclose(found.a, 0.0, atol=0.02)
-    assert len(found.a) >= 3
-
-
-def test_two_time_responses_are_averaged_over_equal_lags():
-    R = goe_flow.response(0.1, 6)
-    np.testing.assert_allclose(moments.by_lag(np.stack([R, 3 * R])), np.outer([1, 3], R[1:, 0]), rtol=1e-14)
-
-
 def test_noise_that_is_independent_from_lag_to_lag_leaves_little():
     """The number of trustworthy coefficients falls with the stated error; replicas of matrices keep more."""
     response = semicircle_response(0.5, 30)
@@ -86,3 +60,50 @@ def test_noise_that_is_independent_from_lag_to_lag_leaves_little():
     np.testing.assert_array_less(np.abs(found.b - 1), 4 * found.b_error)
     with pytest.raises(ValueError, match="variance"):
         moments.jacobi(response, 0.5, error=np.full(30, 0.3))
+
+
+def test_long_responses_at_small_steps_overflow_nothing():
+    found = moments.jacobi(semicircle_response(0.005, 600), 0.005)
+    np.testing.assert_allclose(found.a, 0.0, atol=0.02)
+    assert len(found.a) >= 3
+
+
+def test_two_time_responses_are_averaged_over_equal_lags():
+    R = goe_flow.response(0.1, 6)
+    np.testing.assert_allclose(moments.by_lag(np.stack([R, 3 * R])), np.outer([1, 3], R[1:, 0]), rtol=1e-14)
+
+
+def test_coefficients_of_moments_are_those_of_the_response():
+    """Moments of x, or the response at a negative step of one, whose lags are the moments of 1 + x."""
+    response = wishart_response(0.5, 0.3, 20)
+    a, b = moments.jacobi_coefficients(moments.moments(response, 0.3, 9))
+    np.testing.assert_allclose(a, [1, 3, 3, 3], atol=1e-6)
+    np.testing.assert_allclose(b**2, [2, 2, 2, 2], atol=1e-6)
+    powers = moments.moments(response, 0.3, 10, centre=-1.0)
+    found = moments.jacobi(powers, -1.0, count=4)
+    np.testing.assert_allclose(found.a, a, atol=1e-6)
+    np.testing.assert_allclose(found.b, b[:3], atol=1e-6)
+
+
+def test_moments_fix_no_more_coefficients_than_there_are():
+    a, b = moments.jacobi_coefficients([1.0, 0.0, 1.0, 0.0, 1.0])  # atoms at 1 and -1
+    assert (list(a), list(b)) == ([0.0], [1.0])
+    a, b = moments.jacobi_coefficients([1.0, 0.0, 1.0, 0.0, 0.5, 0.0, 3.0])  # no density has these
+    assert len(a) == len(b) == 1
+    a, b = moments.jacobi_coefficients([1.0, 0.2, -0.3])
+    assert len(a) == len(b) == 0
+    assert len(moments.jacobi_coefficients([1.0, 0.0, 1.0, 0.0, 2.0, 0.0])[0]) == 2  # an odd moment fixes no b
+
+
+def test_refuses_what_has_no_answer():
+    response = semicircle_response(0.1, 10)
+    with pytest.raises(ValueError, match="lags"):
+        moments.moments(response, 0.1, 11)
+    with pytest.raises(ValueError, match="lags"):
+        moments.jacobi(response, 0.1, count=6)
+    with pytest.raises(ValueError, match="shape"):
+        moments.jacobi(response[:3], 0.1)
+    with pytest.raises(ValueError, match="per lag"):
+        moments.jacobi(response, 0.1, error=[0.1])
+    with pytest.raises(ValueError, match="variance"):
+        moments.jacobi(0.9 ** np.arange(10), 0.1)  # every eigenvalue is one

@@ -1,4 +1,4 @@
-"""Random recurrent network: two-time recursion, stationary orbit and Lyapunov exponent by several routes."""
+"""Random recurrent network: two-time recursion, and stationary orbit by several routes."""
 
 from math import comb
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sitesampler.nonlinearities import tanh
-from sitesampler.theory import goe_flow, random_rnn, random_rnn_lyapunov
+from sitesampler.theory import goe_flow, random_rnn
 from sitesampler.theory.gaussian import average, product_average
 
 
@@ -157,6 +157,10 @@ def test_euler_stretches_the_lag():
     np.testing.assert_allclose(np.divide(*errors), 4.0, rtol=0.2)
 
 
+def test_below_the_transition_everything_decays():
+    assert not np.any(random_rnn.stationary_correlation(0.8, [0.0, 1.0]))
+
+
 def test_misuse_is_refused():
     with pytest.raises(ValueError, match="odd phi"):
         random_rnn.stationary_variance(1.8, "relu")
@@ -166,5 +170,3 @@ def test_misuse_is_refused():
         random_rnn.stationary_correlation(1.8, -1.0)
     with pytest.raises(ValueError, match="multiples of dt"):
         random_rnn.stationary_correlation(1.8, 0.25, dt=0.1)
-    with pytest.raises(ValueError, match="0 < dt < 1"):
-        random_rnn_lyapunov.lyapunov_exponent(1.8, dt=1.5)

@@ -1,4 +1,4 @@
-"""Largest Lyapunov exponent of the random recurrent network: numbers, growth of small differences, limits."""
+"""Largest Lyapunov exponent of the random recurrent network by several routes."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,11 @@ def test_discrete_exponent_approaches_the_continuous_one():
     assert values[0] == pytest.approx(random_rnn_lyapunov.lyapunov_exponent(1.8), rel=1e-6)
 
 
-def test_below_the_transition_everything_decays():
+def test_below_the_transition_it_is_the_decay_of_activity():
     assert random_rnn_lyapunov.lyapunov_exponent(0.8) == pytest.approx(-0.2, abs=1e-14)
     assert random_rnn_lyapunov.lyapunov_exponent(0.8, dt=0.1) == pytest.approx(np.log(0.98) / 0.1, rel=1e-13)
-    assert not np.any(random_rnn.stationary_correlation(0.8, [0.0, 1.0]))
+
+
+def test_misuse_is_refused():
+    with pytest.raises(ValueError, match="0 < dt < 1"):
+        random_rnn_lyapunov.lyapunov_exponent(1.8, dt=1.5)

@@ -83,3 +83,8 @@ def test_alpha_must_be_positive():
     for function in (regression_flow.marchenko_pastur, lambda alpha: regression_flow.solve(alpha, 0.1, 0.1, 2)):
         with pytest.raises(ValueError, match="positive"):
             function(0.0)
+
+
+def test_resolvent_refuses_no_data():
+    with pytest.raises(ValueError, match="alpha"):
+        regression_flow.marchenko_pastur_resolvent(1.0, 0.0)

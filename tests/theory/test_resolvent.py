@@ -1,17 +1,9 @@
-"""From responses to spectra: moments, Jacobi coefficients, densities, against known laws and diagonalisation."""
+"""Resolvents by several routes: closed form, transform of the response, continued fraction."""
 
 import numpy as np
-import pytest
+from linear_responses import wishart_response
 
-from sitesampler.theory import density, goe_flow, moments, regression_flow, resolvent
-
-
-def semicircle_response(dt, lags=40):
-    return goe_flow.response(dt, lags)[1:, 0]
-
-
-def wishart_response(alpha, dt, lags=40):
-    return regression_flow.solve(alpha, 0.0, dt, lags).R_h[1:, 0]
+from sitesampler.theory import moments, regression_flow, resolvent
 
 
 def test_resolvents_agree():
@@ -31,21 +23,3 @@ def test_resolvents_agree():
     )
     three = resolvent.transform(np.stack([response, 2 * response]), dt, s)
     assert three.shape == (2, 3)
-
-
-def test_refuses_what_has_no_answer():
-    response = semicircle_response(0.1, 10)
-    with pytest.raises(ValueError, match="broadening"):
-        density.density(response, 0.1, 0.0, 0.0)
-    with pytest.raises(ValueError, match="lags"):
-        moments.moments(response, 0.1, 11)
-    with pytest.raises(ValueError, match="lags"):
-        moments.jacobi(response, 0.1, count=6)
-    with pytest.raises(ValueError, match="shape"):
-        moments.jacobi(response[:3], 0.1)
-    with pytest.raises(ValueError, match="per lag"):
-        moments.jacobi(response, 0.1, error=[0.1])
-    with pytest.raises(ValueError, match="variance"):
-        moments.jacobi(0.9 ** np.arange(10), 0.1)  # every eigenvalue is one
-    with pytest.raises(ValueError, match="alpha"):
-        regression_flow.marchenko_pastur_resolvent(1.0, 0.0)
