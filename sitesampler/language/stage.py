@@ -137,6 +137,12 @@ class Stage:
     def check_finite(self, rows: Rows, word: str) -> None:
         """Raise `NotFinite` if a vector is not, with the time and the line of the program."""
         if not arrays.all_finite(rows):
-            error = NotFinite(f"at {self.place}, {program_line()}: {word} is not finite any more")
-            error.site = arrays.first_not_finite(rows)
-            raise error
+            # Not made here: a frame with a name for its own error is a circle, which would keep all tables.
+            raise not_finite(f"at {self.place}, {program_line()}: {word} is not finite any more", rows)
+
+
+def not_finite(sentence: str, rows: Rows) -> NotFinite:
+    """Return the error of rows that are not finite, with the first site at which they are not."""
+    error = NotFinite(sentence)
+    error.site = arrays.first_not_finite(rows)
+    return error
