@@ -103,13 +103,13 @@ def broadened(x: ArrayLike, a: FloatArray, b_squared: FloatArray, broadening: fl
     x : array_like
         Places.
     a, b_squared : ndarray
-        Diagonal a_0, a_1, ... and squares of the elements b_1, b_2, ... beside it: one fewer of these, or as many.
+        Diagonal a_0, a_1, ... and squares of the elements b_1, b_2, ... beside it, one fewer.
     broadening : float
         Half width of the Lorentzian.
 
     Examples
     --------
-    >>> broadened([0.0], np.zeros(1), np.ones(1), 1e-9).round(6)  # the semicircle, 1/pi at its middle
+    >>> broadened([0.0], np.zeros(2), np.ones(1), 1e-9).round(6)  # the semicircle, 1/pi at its middle
     array([0.31831])
     """
     point = np.asarray(x, dtype=np.float64) + 1j * broadening

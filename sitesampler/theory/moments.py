@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike
 
 from sitesampler.theory._hermite import FloatArray
 
-__all__ = ["Jacobi", "by_lag", "jacobi", "jacobi_coefficients", "moments"]
+__all__ = ["Jacobi", "by_lag", "jacobi", "moments"]
 
 # Relative error of a response without replicas and without stated errors: rounding.
 ROUNDING = 2e-16
@@ -154,32 +154,6 @@ def jacobi(
     return Estimate.of(response, dt, error).jacobi(tolerance, count)
 
 
-def jacobi_coefficients(moments: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return a_0, a_1, ... and b_1, b_2, ... of a density from its moments, as many of each as the moments fix.
-
-    Moments 0 to 2n fix n of each, fewer where their errors leave no positive density.
-
-    Parameters
-    ----------
-    moments : array_like, shape (2n + 1,)
-        Those of a variable of order one, from the zeroth.
-
-    Returns
-    -------
-    a, b : ndarray, shape (n,) or shorter
-
-    Examples
-    --------
-    >>> a, b = jacobi_coefficients([1.0, 0, 1, 0, 2, 0, 5])  # the semicircle on [-2, 2]
-    >>> print(a, b)
-    [0. 0. 0.] [1. 1. 1.]
-    """
-    given = np.asarray(moments, dtype=np.float64)
-    a, b_squared = _chebyshev(given[: 2 * ((len(given) - 1) // 2) + 1], 0.0)
-    fixed = int(np.argmin(np.append(np.isfinite(b_squared), False)))
-    return a[:fixed], np.sqrt(b_squared[:fixed])
-
-
 @dataclass(frozen=True)
 class Estimate:
     """A response, displaced copies of it, and what the square of their displacements counts in a variance."""
@@ -250,32 +224,21 @@ class Estimate:
 
 
 def recursion(response: FloatArray, dt: float, n: int, interval: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
-    """Return a_0..a_{n-1} and b_1^2..b_{n-1}^2 of the density behind a response; NaN from where they break down.
+    """Return a_0..a_{n-1} and b_1^2..b_{n-1}^2 by the modified Chebyshev algorithm; NaN from where it breaks down.
 
     Reference polynomials are those of the semicircle on centre +- half width, p_{k+1} = y p_k - p_{k-1}/4 with
     y = (x - centre)/(half width).
     """
     centre, half = interval
     beta = 0.25
-    a, b_squared = _chebyshev(_expanded(response, dt, 2 * n, centre, half, beta), beta)
-    return centre + half * a, half**2 * b_squared
-
-
-def _chebyshev(moments: FloatArray, beta: float) -> tuple[FloatArray, FloatArray]:
-    """Return a_0, a_1, ... and b_1^2, b_2^2, ... by the modified Chebyshev algorithm; NaN from where it breaks down.
-
-    The moments are averages of p_0, p_1, ... with p_{k+1} = y p_k - beta p_{k-1}; at zero beta, powers of y. An even
-    number 2n of them fixes n and n - 1 coefficients, one more fixes b_n as well.
-    """
-    n = len(moments) // 2
-    row = moments  # row[l] = int rho pi_k p_l, pi_k the wanted polynomials
+    row = _expanded(response, dt, 2 * n, centre, half, beta)  # row[l] = int rho pi_k p_l, pi_k the wanted polynomials
     before = np.zeros_like(row)
-    a, b_squared = np.full(n, np.nan), np.full((len(moments) - 1) // 2, np.nan)
+    a, b_squared = np.full(n, np.nan), np.full(n - 1, np.nan)
     ratio, factor = 0.0, 0.0
     for k in range(n):
         new_ratio = row[k + 1] / row[k]
         a[k] = new_ratio - ratio
-        if k == len(b_squared):
+        if k == n - 1:
             break
         # Elements that would need moments beyond the last are wrong, and never used.
         below, above = np.append(0.0, row[:-1]), np.append(row[1:], 0.0)
@@ -285,7 +248,7 @@ def _chebyshev(moments: FloatArray, beta: float) -> tuple[FloatArray, FloatArray
             break
         b_squared[k] = factor
         before, row, ratio = row, following, new_ratio
-    return a, b_squared
+    return centre + half * a, half**2 * b_squared
 
 
 def _expanded(values: FloatArray, dt: float, count: int, centre: float, scale: float, beta: float) -> FloatArray:

@@ -66,9 +66,7 @@ def transform(response: ArrayLike, dt: float, s: ArrayLike) -> NDArray[Any]:
 
 
 def continued_fraction(a: FloatArray, b_squared: FloatArray, z: NDArray[Any]) -> NDArray[np.complex128]:
-    """Return int rho(x)/(z - x) with the last coefficients repeated for ever; a_k is known as far as b_k, or not."""
-    if len(b_squared) == len(a):
-        a = np.append(a, a[-1])
+    """Return int rho(x)/(z - x) with the last coefficients repeated for ever."""
     tail, tail_squared = a[-1], b_squared[-1] if len(b_squared) else 0.0
     edge = 2 * np.sqrt(tail_squared)
     shifted = np.asarray(z - tail, dtype=np.complex128)

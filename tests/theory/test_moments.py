@@ -1,5 +1,7 @@
 """From responses to moments and Jacobi coefficients, against known laws and diagonalisation."""
 
+from math import comb
+
 import numpy as np
 import pytest
 from linear_responses import semicircle_response, wigner_replicas, wishart_response
@@ -73,26 +75,24 @@ def test_two_time_responses_are_averaged_over_equal_lags():
     np.testing.assert_allclose(moments.by_lag(np.stack([R, 3 * R])), np.outer([1, 3], R[1:, 0]), rtol=1e-14)
 
 
-def test_coefficients_of_moments_are_those_of_the_response():
-    """Moments of x, or the response at a negative step of one, whose lags are the moments of 1 + x."""
+def test_moments_are_the_response_of_a_flow_with_a_negative_step_of_one():
+    """Its lags are the moments of 1 + x: whoever has moments needs no other recursion."""
     response = wishart_response(0.5, 0.3, 20)
-    a, b = moments.jacobi_coefficients(moments.moments(response, 0.3, 9))
-    np.testing.assert_allclose(a, [1, 3, 3, 3], atol=1e-6)
-    np.testing.assert_allclose(b**2, [2, 2, 2, 2], atol=1e-6)
     powers = moments.moments(response, 0.3, 10, centre=-1.0)
     found = moments.jacobi(powers, -1.0, count=4)
-    np.testing.assert_allclose(found.a, a, atol=1e-6)
-    np.testing.assert_allclose(found.b, b[:3], atol=1e-6)
+    np.testing.assert_allclose(found.a, [1, 3, 3, 3], atol=1e-6)
+    np.testing.assert_allclose(found.b**2, [2, 2, 2], atol=1e-6)
 
 
-def test_moments_fix_no_more_coefficients_than_there_are():
-    a, b = moments.jacobi_coefficients([1.0, 0.0, 1.0, 0.0, 1.0])  # atoms at 1 and -1
-    assert (list(a), list(b)) == ([0.0], [1.0])
-    a, b = moments.jacobi_coefficients([1.0, 0.0, 1.0, 0.0, 0.5, 0.0, 3.0])  # no density has these
-    assert len(a) == len(b) == 1
-    a, b = moments.jacobi_coefficients([1.0, 0.2, -0.3])
-    assert len(a) == len(b) == 0
-    assert len(moments.jacobi_coefficients([1.0, 0.0, 1.0, 0.0, 2.0, 0.0])[0]) == 2  # an odd moment fixes no b
+def test_no_density_no_coefficients():
+    """Moments of atoms at 1 and -1, and those that no density has, shifted by one: NaN from where they end."""
+    for powers in ([1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 0.0, 0.5, 0.0]):
+        shifted = [sum(comb(k, j) * powers[j] for j in range(k + 1)) for k in range(6)]
+        found = moments.jacobi(shifted, -1.0, count=3)
+        assert found.a[0] == pytest.approx(0.0, abs=1e-12)
+        assert found.b[0] == pytest.approx(1.0)
+        assert np.isnan(found.b[1])
+        assert not np.isfinite(found.b_error[1])
 
 
 def test_refuses_what_has_no_answer():
