@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.metadata
 import sys
 import time
 import traceback
@@ -20,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError, OutOfMemory, PopulationTooSmall, ProgramError, SiteSamplerError
+from sitesampler.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,17 +30,6 @@ _REFUSALS = (InputError, ProgramError, PopulationTooSmall, OutOfMemory)
 #: Residual of a result, in units of its error, that chance hardly exceeds.
 _CHANCE = 3.0
 
-#: How variables are named that a recorded site vector has beside its correlation.
-_DERIVED = (("", "_mean"), ("", "_kurtosis"), ("R_", ""))
-
-
-class _Version(argparse.Action):
-    """Print the version, which is looked up only when asked for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        print(f"sitesampler {importlib.metadata.version('sitesampler')}")
-        parser.exit()
-
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
@@ -48,7 +37,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="sitesampler",
         description="Sample the single-site processes of dynamical mean-field theory, beside direct simulation.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    parser.add_argument(
+        "--version", action="version", version=f"sitesampler {__version__}", help="print the version and stop"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
@@ -294,14 +285,16 @@ def headlines(dataset: xr.Dataset, count: int = 2) -> list[str]:
     list of str
         Such as ``C_h(50, 50) = 1.2345 ± 0.0012``.
     """
+    from sitesampler.records.names import CORRELATION, KURTOSIS, MEAN, RESPONSE, STANDARD_ERROR
     from sitesampler.verification.verdict import with_error
 
-    correlations = [str(name) for name in dataset.data_vars if str(name).startswith("C_")]
-    derived = [f"{form}{name[2:]}{kind}" for name in correlations for form, kind in _DERIVED]
+    start = CORRELATION.name("")
+    correlations = [str(name) for name in dataset.data_vars if str(name).startswith(start)]
+    derived = [kind.name(name.removeprefix(start)) for name in correlations for kind in (MEAN, KURTOSIS, RESPONSE)]
     numbers = [str(name) for name in dataset.data_vars if name not in (*correlations, *derived)]
     lines = []
     for name in (*numbers, *correlations):
-        values, error = dataset[name], dataset.get(f"{name}_stderr")
+        values, error = dataset[name], dataset.get(STANDARD_ERROR.name(name))
         if error is None or any(dim not in ("time", "time_", "layer") for dim in values.dims):
             continue
         last = dict.fromkeys(values.dims, -1)

@@ -145,7 +145,13 @@ class Journal:
         """Keep a file that was written, or the fact that there is none."""
 
     def forget(self, *files: str) -> None:
-        """Name files no more; stores without a manifest, which nobody could tell to be ours any more, are removed."""
+        """Name files no more; stores without a manifest, which nobody could tell to be ours any more, are removed.
+
+        Raises
+        ------
+        StorageError
+            If something else has the name of a store now.
+        """
 
     def inside(self, *names: str) -> list[Inside | None]:
         """Return where pieces keep pieces of their own."""
@@ -201,8 +207,8 @@ class _Folder(Journal):
 
     def keep_dataset(self, name: str, dataset: xr.Dataset, inside: str | None = None) -> None:
         path = self._folder / f"{name}.zarr"
-        if path.name in self._facts["done"] and not is_ours(path):
-            discard(path)  # of what this run has kept, the manifest is lost
+        if path.name in self._facts["done"]:
+            _discard_unsealed(path)
         publish(dataset, path)
         variables = [str(variable) for variable in dataset.data_vars]
         self._keep(path.name, {"variables": variables}, [] if inside is None else [inside])
@@ -215,10 +221,11 @@ class _Folder(Journal):
             named = [file for file in files if file in self._facts["done"]]
             for file in named:
                 del self._facts["done"][file]
-                if file.endswith(".zarr") and not is_ours(self._folder / file):
-                    discard(self._folder / file)
             if named:
                 self._write([])
+            for store in (self._folder / file for file in named if file.endswith(".zarr")):
+                _discard_unsealed(store)
+                refuse_foreign(store)
 
     def inside(self, *names: str) -> list[Inside | None]:
         with self._lock:
@@ -325,7 +332,9 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
         if path.is_symlink() or path.is_file():
             path.unlink()
         elif path.suffix == ".zarr":
-            discard(path)
+            if is_ours(path):
+                discard(path)
+            _discard_unsealed(path)
         elif path.is_dir():
             with lock_folder(path, "checkpoint folder"), suppress(StorageError, KeyError):
                 facts = read_state(path / JOURNAL)[1]
@@ -334,3 +343,9 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
             for emptied in (path, *list(path.parents)[: len(Path(name).parts) - 1]):
                 with suppress(OSError):  # what somebody else put there stays
                     emptied.rmdir()
+
+
+def _discard_unsealed(store: Path) -> None:
+    """Remove a store that a journal names, if it is one still, but has lost its manifest."""
+    if not store.is_symlink() and (store / ".zgroup").is_file() and not is_ours(store):
+        discard(store)

@@ -10,13 +10,14 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError
+from sitesampler.records.names import ORDER_PARAMETERS
 from sitesampler.storage.settings import plain
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: Variables whose entries mean something else at each point: what a single run holds for another to start from.
-_OF_ONE_RUN = ["order_parameters"]
+_OF_ONE_RUN = [ORDER_PARAMETERS.name("")]
 
 #: The values of what is swept, by name.
 Axes = Mapping[str, tuple[Any, ...]]

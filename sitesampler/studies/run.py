@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError, SiteSamplerError, StorageError
+from sitesampler.records.names import OF_LOOPS, TRAJECTORY
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import Placed
 from sitesampler.storage.journal import JOURNAL, Inside, Journal, Purpose, open_journal
@@ -215,8 +216,8 @@ class _Run:
 
 def _with_few_trajectories(dataset: xr.Dataset) -> xr.Dataset:
     """Return a dataset with the first of its trajectories only, as many as a run keeps by default."""
-    paths = [values for name, values in dataset.data_vars.items() if str(name).startswith("trajectory_")]
-    sites = {dim for values in paths for dim in values.dims} - {"time", "layer", "input"}
+    paths = [values for name, values in dataset.data_vars.items() if str(name).startswith(TRAJECTORY.name(""))]
+    sites = {dim for values in paths for dim in values.dims}.difference(OF_LOOPS)
     return dataset.isel({dim: slice(_FEW) for dim in sites}).load()
 
 

@@ -402,6 +402,19 @@ def test_what_has_the_name_of_a_store_and_is_none_is_refused_before_any_work(
     assert [path.relative_to(folder).as_posix() for path in folder.rglob("*")] == [name, f"{name}/notes.txt"]
 
 
+def test_what_somebody_put_in_the_place_of_a_dataset_is_refused_when_the_run_goes_on(
+    file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_study(read_study(file), folder)
+    shutil.rmtree(folder / "sample.zarr")
+    (folder / "sample.zarr").mkdir()
+    (folder / "sample.zarr" / "notes.txt").write_text("years of work")
+    without_sample(monkeypatch)
+    with pytest.raises(StorageError, match=r"sample\.zarr is there already and is no store that sitesampler wrote"):
+        run_study(read_study(file), folder, resume=True)
+    assert [path.name for path in (folder / "sample.zarr").iterdir()] == ["notes.txt"]
+
+
 def test_a_dataset_that_lost_its_manifest_is_computed_again(file: Path, folder: Path) -> None:
     before = run_study(read_study(file), folder)
     shutil.rmtree(folder / "sample.zarr" / ".sitesampler")
