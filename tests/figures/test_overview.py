@@ -1,6 +1,5 @@
 """Figures: the right numbers on the right axes, an error band on every curve that has an error."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +13,7 @@ from matplotlib.collections import PolyCollection
 from scipy.stats import t as student
 
 from sitesampler.errors import InputError
-from sitesampler.figures import correlation_figure, figure, quantile, recorded_vectors, save, stationary_theory
-from sitesampler.theory.random_rnn import stationary_correlation
+from sitesampler.figures import correlation_figure, figure, quantile, recorded_vectors, save
 
 SAMPLE = made_up_result(replicas=8, population=1_000)
 SIMULATION = made_up_result(replicas=4, size=100)
@@ -98,19 +96,6 @@ def test_programs_that_record_only_numbers_show_these() -> None:
     assert [(axes.get_xlabel(), axes.get_ylabel()) for axes in drawn.axes] == [("layer", "q"), ("time $t$", "loss")]
     assert all(len(axes.collections) == 1 for axes in drawn.axes)
     assert figure(numbers[[]]) is None
-
-
-def test_the_stationary_theory_is_shown_where_it_holds() -> None:
-    theory = stationary_theory(SAMPLE, "h")
-    assert theory is not None
-    lags, correlation = theory
-    np.testing.assert_allclose(lags, SAMPLE["time"])
-    np.testing.assert_allclose(correlation, stationary_correlation(2.0, lags, "tanh", dt=0.5))
-    assert stationary_theory(SAMPLE, "phi") is None
-    for change in ({"symmetry": 0.5}, {"phi": "relu"}, {"phi": "my_own"}):
-        parameters = json.dumps(json.loads(SAMPLE.attrs["parameters"]) | change)
-        assert stationary_theory(SAMPLE.assign_attrs(parameters=parameters), "h") is None
-    assert stationary_theory(SAMPLE.assign_attrs(program="own"), "h") is None
 
 
 def test_the_png_has_150_dots_per_inch(tmp_path: Path) -> None:
