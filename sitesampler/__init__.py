@@ -2,6 +2,7 @@
 
 The public face: `sample` (a site program at N = infinity), `simulate` (the same program in a finite network), `sweep`
 (one of them at every combination of parameters), `compare` and `interval` (what a difference or an error means),
+`derive` (value and error of any function of a result; `stationary`, `spectrum`, `fdt` and `relaxation_time` are some),
 `diagnose` (what part of an error is due to what), `save_result` and `open_result` (a stored result, verified), the
 tutorial's systems in ``models``, closed forms in ``theory``, and the errors a user can meet.  Names are resolved when
 they are used, so that importing the package is instant.
@@ -15,6 +16,8 @@ from sitesampler.version import __version__
 if TYPE_CHECKING:
     from sitesampler import errors, figures, models, nonlinearities, theory
     from sitesampler.results.compare import compare, interval
+    from sitesampler.results.derive import derive
+    from sitesampler.results.stationary import fdt, relaxation_time, spectrum, stationary
     from sitesampler.runs.calls import sample, simulate
     from sitesampler.runs.diagnosis import diagnose
     from sitesampler.storage.stores import open_result, save_result
@@ -22,12 +25,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "compare": "results.compare",
+    "derive": "results.derive",
     "diagnose": "runs.diagnosis",
+    "fdt": "results.stationary",
     "interval": "results.compare",
     "open_result": "storage.stores",
+    "relaxation_time": "results.stationary",
     "sample": "runs.calls",
     "save_result": "storage.stores",
     "simulate": "runs.calls",
+    "spectrum": "results.stationary",
+    "stationary": "results.stationary",
     "sweep": "studies.sweep",
 }
 _MODULES = ("errors", "figures", "models", "nonlinearities", "theory")
@@ -35,16 +43,21 @@ _MODULES = ("errors", "figures", "models", "nonlinearities", "theory")
 __all__ = [
     "__version__",
     "compare",
+    "derive",
     "diagnose",
     "errors",
+    "fdt",
     "figures",
     "interval",
     "models",
     "nonlinearities",
     "open_result",
+    "relaxation_time",
     "sample",
     "save_result",
     "simulate",
+    "spectrum",
+    "stationary",
     "sweep",
     "theory",
 ]

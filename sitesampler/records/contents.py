@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from sitesampler.errors import ProgramError, program_line, shown
-from sitesampler.records.names import OUTLIER, Kind, Names, variables_of
+from sitesampler.records.names import OUTLIER, REPLICAS, Kind, Names, variables_of
 from sitesampler.records.variable import Array, Position
 from sitesampler.vectors.arrays import Rows
 from sitesampler.vectors.layout import Layout
@@ -52,6 +52,8 @@ class Recorded:
 
 #: What has the names that iterations add.
 _ITERATIONS = "the result of iterations"
+#: What has the dimensions that iterations, and replicas that are kept, add.
+_ITERATIONS_DIMENSION, _REPLICAS_DIMENSION = "a dimension of iterations", "a dimension of kept replicas"
 
 
 @dataclass
@@ -94,7 +96,11 @@ class Inspector:
         self._beside = [kind.name("") for kind in beside]
         self._names = Names(dict.fromkeys(self._beside, _ITERATIONS))
         self._lines, self._dimension_lines = dict[str, str](), dict[str, str]()
-        self._dimensions_beside = {dim for kind in beside for dim in kind.dims}
+        self._dimensions_beside = {
+            dim: _REPLICAS_DIMENSION if kind is REPLICAS else _ITERATIONS_DIMENSION
+            for kind in beside
+            for dim in kind.dims
+        }
 
     def add_probe(self, group: str, probe: Any) -> None:
         """Ignore probes: there is nothing to correlate."""
@@ -135,7 +141,7 @@ class Inspector:
             if dim in sites and dim in self._dimension_lines:
                 other = "the sites of a group"
             if dim in self._dimensions_beside:
-                other = "a dimension of iterations"
+                other = self._dimensions_beside[dim]
             if other is not None:
                 raise ProgramError(
                     f"{where}: the result would have the dimension {dim!r}, which is the name of {other} too; give one "

@@ -75,6 +75,7 @@ TRAJECTORY = Kind(
     "trajectory_{}", "x_i(t)", ("[layer]", "the group", "time", "[input]"), "single-site trajectories of {}"
 )
 STANDARD_ERROR = Kind("{}_stderr", "", ("those of the variable",), "standard error of {}")
+REPLICAS = Kind("{}_replicas", "", ("replica", "those of the variable"), "{}, of each replica")
 ORDER_PARAMETERS = Kind(
     "order_parameters", "", ("replica", "order_parameter"), "order parameters of the last iteration, to start from"
 )
@@ -82,15 +83,22 @@ CHANGE = Kind("change", "", ("iteration",), "change of the order parameters, ove
 DIFFERENCE = Kind("{}", "", ("those of the variable",), "difference of {}")
 DEVIATION = Kind("{}_deviation", "", ("those of the variable",), "difference of {} in standard errors")
 
+SPECTRUM = Kind("S_{}", "S_x(omega)", ("[layer]", "frequency", "[input]", "[input_]"), "power spectrum of {}")
+INTEGRATED_RESPONSE = Kind("chi_{}", "chi_x(tau)", ("[layer]", "lag"), "integrated response of {}")
+FDT_RATIO = Kind("X_{}", "X_x(tau)", ("[layer]", "lag"), "fluctuation-dissipation ratio of {}")
+RELAXATION_TIME = Kind("relaxation_time_{}", "tau_x", ("[layer]", "[input]", "[input_]"), "relaxation time of {}")
+
 #: Ending of the name of a standard error.
 STDERR = STANDARD_ERROR.name("")
 
 #: Kinds of variables in the results of runs.
-OF_RUNS = (NUMBER, CORRELATION, RESPONSE, MEAN, KURTOSIS, TRAJECTORY, STANDARD_ERROR)
+OF_RUNS = (NUMBER, CORRELATION, RESPONSE, MEAN, KURTOSIS, TRAJECTORY, STANDARD_ERROR, REPLICAS)
 #: What iterations add to a result.
 OF_ITERATIONS = (ORDER_PARAMETERS, CHANGE)
 #: Kinds of variables in comparisons.
 OF_COMPARISONS = (DIFFERENCE, DEVIATION)
+#: What is derived from a result whose replicas are kept.
+OF_DERIVED = (SPECTRUM, INTEGRATED_RESPONSE, FDT_RATIO, RELAXATION_TIME)
 
 #: Dimensions of results, with what they run over; groups and programs add their own.
 DIMENSIONS = {
@@ -104,6 +112,8 @@ DIMENSIONS = {
     "replica": "replica",
     "order_parameter": "order parameter",
     "iteration": "iteration",
+    "lag": "time between the two times",
+    "frequency": "angular frequency",
 }
 #: Those that no group can be called.
 OF_LOOPS = ("time", "time_", "layer", "layer_", "input", "input_")
@@ -126,13 +136,13 @@ def variables_of(record: str, vector: bool, responses: Iterable[str] = ("",)) ->
     Examples
     --------
     >>> variables_of("loss", vector=False)
-    ['loss', 'loss_stderr']
+    ['loss', 'loss_stderr', 'loss_replicas']
     """
     made = [NUMBER.name(record)]
     if vector:
         made = [kind.name(record) for kind in _OF_A_VECTOR]
         made += [RESPONSE.name(record + ending) for ending in responses]
-    made += [STANDARD_ERROR.name(name) for name in made]
+    made += [kind.name(name) for kind in (STANDARD_ERROR, REPLICAS) for name in made]
     return [*made, TRAJECTORY.name(record)] if vector else made
 
 
@@ -171,7 +181,7 @@ class Names:
 def table() -> str:
     """Return the registry as a table in Markdown, as the documentation prints it."""
     rows = [("variable", "symbol", "dimensions", "units", "meaning")]
-    for kind in (*OF_RUNS, *OF_ITERATIONS, *OF_COMPARISONS):
+    for kind in (*OF_RUNS, *OF_ITERATIONS, *OF_COMPARISONS, *OF_DERIVED):
         symbol = f"`{kind.symbol}`" if kind.symbol else ""
         dims = ", ".join(dim if " " in dim else f"`{dim}`" for dim in kind.dims)
         rows.append((f"`{kind.name('x')}`", symbol, dims, kind.units, kind.meaning.format("x")))

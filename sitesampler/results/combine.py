@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.records.names import DIMENSIONS, STANDARD_ERROR
+from sitesampler.records.names import DIMENSIONS, REPLICAS, STANDARD_ERROR
 from sitesampler.records.variable import Variable
 
 if TYPE_CHECKING:
@@ -77,7 +77,9 @@ def _central(powers: np.ndarray, centre: np.ndarray | float = 0.0) -> np.ndarray
     return np.stack([centre + m1, m2 - m1**2, m3 - 3 * m1 * m2 + 2 * m1**3, fourth], -1)
 
 
-def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: bool = True) -> xr.Dataset:
+def combine(
+    replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: bool = True, keep: bool = False
+) -> xr.Dataset:
     """Average the variables of independent replicas; standard errors come from their scatter.
 
     Parameters
@@ -90,6 +92,10 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: b
     alike : bool
         Whether replicas are samples of one law, so that their moments may be pooled.  Finite networks are not: each has
         matrices, and a law, of its own.
+    keep : bool
+        Whether the values of each replica stand in the dataset too, as ``_replicas``.  Of the excess kurtosis these are
+        the pseudo-values of the jackknife, so that the mean and the scatter over replicas are value and error of every
+        variable.
 
     Returns
     -------
@@ -121,6 +127,12 @@ def combine(replicas: list[dict[str, Variable]], attrs: dict[str, Any], alike: b
         arrays.append(_array(first, mean, name))
         described = STANDARD_ERROR.attrs(first.attrs["long_name"])
         arrays.append(_array(first, error, STANDARD_ERROR.name(name)).assign_attrs(described))
+        if keep:
+            if first.kind == "moments":
+                values = _pseudo_kurtosis(values) if alike else _kurtosis(values)
+            own = replace(first, dims=("replica", *first.dims))
+            described = REPLICAS.attrs(first.attrs["long_name"])
+            arrays.append(_array(own, values, REPLICAS.name(name)).assign_attrs(described))
     dataset = xr.merge([array.to_dataset() for array in arrays], join="outer", compat="override")
     for dim, text in DIMENSIONS.items():
         if dim in dataset.coords:
@@ -157,16 +169,30 @@ def _mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return mean, size * np.sqrt(spread / (count - 1) / count)
 
 
+def _pooled_kurtosis(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which replicas have a kurtosis, the excess kurtosis of these pooled, and that without each of them."""
+    known = _has_kurtosis(moments)
+    count = known.sum(0)
+    centre = np.where(known, moments[..., 0], 0).sum(0) / count
+    powers = np.where(known[..., None], _about(moments, centre), 0)
+    total = powers.sum(0)
+    pooled = _excess_kurtosis(total / count[..., None])
+    return known, pooled, _excess_kurtosis((total - powers) / (count - 1)[..., None])
+
+
+def _pseudo_kurtosis(moments: np.ndarray) -> np.ndarray:
+    """Return a value for each replica whose mean and scatter are those of the jackknife."""
+    with np.errstate(all="ignore"):
+        known, pooled, without = _pooled_kurtosis(moments)
+        count = known.sum(0)
+        return np.where(known, np.where(count == 1, pooled, count * pooled - (count - 1) * without), np.nan)
+
+
 def _kurtosis_and_error(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Excess kurtosis of all replicas pooled, corrected for its bias, and its error: the jackknife over replicas."""
     with np.errstate(all="ignore"):  # unknown values, a single replica, or a run about to diverge
-        known = _has_kurtosis(moments)
+        known, pooled, without = _pooled_kurtosis(moments)
         count = known.sum(0)
-        centre = np.where(known, moments[..., 0], 0).sum(0) / count
-        powers = np.where(known[..., None], _about(moments, centre), 0)
-        total = powers.sum(0)
-        pooled = _excess_kurtosis(total / count[..., None])
-        without = _excess_kurtosis((total - powers) / (count - 1)[..., None])
         average = np.where(known, without, 0).sum(0) / count
         spread = np.where(known, (without - average) ** 2, 0).sum(0)
         estimate = np.where(count == 1, pooled, count * pooled - (count - 1) * average)

@@ -26,6 +26,7 @@ def sample(
     replicas: int = 8,
     seed: int | None = None,
     keep: int | Literal["all"] = 16,
+    keep_replicas: bool = False,
     every: int = 1,
     tolerance: float | None = None,
     dtype: str = "float64",
@@ -63,6 +64,9 @@ def sample(
     keep : int or "all"
         Trajectories to keep of each recorded vector (of the first replica); "all" streams those of all replicas to
         ``export``, replica after replica along the sites.
+    keep_replicas : bool
+        Keep what each replica has measured, ``..._replicas`` with the dimension ``replica``, for `derive`: the error of
+        any function of the result.
     every : int
         Keep one in so many steps of a loop in the records: times of means, both times of C and R.
     tolerance : float, optional
@@ -150,6 +154,7 @@ def simulate(
     seed: int | None = None,
     matrix: bool = True,
     keep: int = 16,
+    keep_replicas: bool = False,
     every: int = 1,
     tolerance: float = DEFAULT_TOLERANCE,
     dtype: str = "float64",
@@ -168,7 +173,7 @@ def simulate(
     matrix : bool
         True stores real random matrices.  False uses their exact law instead, with memory for the vectors that they
         were multiplied with only: networks of a size that no matrix fits.  Not for tensor couplings.
-    replicas, seed, keep, every, tolerance, dtype, client, progress, **parameters
+    replicas, seed, keep, keep_replicas, every, tolerance, dtype, client, progress, **parameters
         See `sample`; the tolerance acts with ``matrix=False`` only.
 
     Returns

@@ -40,6 +40,11 @@ def _tables_bytes(plan: Plan) -> int:
     return total
 
 
+def _kept_bytes(task: Task) -> int:
+    """Bytes of the replicas that a result keeps: their values, once more while they are put together."""
+    return task.asked.replicas * _tables_bytes(task.plan) if task.asked.keep_replicas else 0
+
+
 def _refuse(needed: Callable[[int], int], size: int, replicas: int, at_once: int, word: str) -> None:
     """Raise `OutOfMemory` with the number, and what would fit."""
     available = psutil.virtual_memory().available
@@ -84,7 +89,7 @@ def check_population(task: Task, pieces: int, at_once: int) -> None:
         one = _groups_bytes(plan, [size] * groups, itemsize, plan.sources > 0, True, True)
         if word == "chunk":  # which keeps every vector that a matrix is multiplied with
             one += (2 if plan.sources else 1) * sum(plan.products) * size * itemsize
-        return at_once * (one + _tables_bytes(plan)) + pieces * _tables_bytes(plan) // 2
+        return at_once * (one + _tables_bytes(plan)) + pieces * _tables_bytes(plan) // 2 + _kept_bytes(task)
 
     _refuse(total, population, pieces, at_once, word)
 
@@ -111,6 +116,6 @@ def check_network(task: Task, at_once: int) -> None:
             one += sum(by_name[rows] * by_name[cols] * itemsize for rows, cols in pairs)
             # While it is symmetrised, a tensor stands beside its copy.
             one += sum(2 * 8 * max(sizes) ** order for order in orders)
-        return at_once * (one + _tables_bytes(plan)) + replicas * _tables_bytes(plan) // 2
+        return at_once * (one + _tables_bytes(plan)) + replicas * _tables_bytes(plan) // 2 + _kept_bytes(task)
 
     _refuse(total, task.size, replicas, at_once, "size")

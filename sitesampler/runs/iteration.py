@@ -247,7 +247,7 @@ class Iteration:
         how |= {"keep_going": int(self.iterated.keep_going), **facts}
         if state.failures:
             how["failed_chunks"] = state.failures
-        dataset = combine(variables, self.task.attributes(**how))
+        dataset = combine(variables, self.task.attributes(**how), keep=self.task.asked.keep_replicas)
         dataset["order_parameters"] = xr.DataArray(
             np.stack([estimates.flat() for estimates in state.estimates]),
             dims=("replica", "order_parameter"),

@@ -55,7 +55,8 @@ def march(task: Task, means: Means) -> tuple[xr.Dataset, dict[str, tuple[int, st
     replicas = task.asked.replicas
     pieces = [replica_of(task, number) for number in range(replicas)]
     outcomes: list[Outcome] = means.run(run_replica, pieces, task, States(sealed_outcome, unsealed_outcome))
-    dataset = combine([outcome.variables for outcome in outcomes], task.attributes(), task.asked.infinite)
+    recorded = [outcome.variables for outcome in outcomes]
+    dataset = combine(recorded, task.attributes(), task.asked.infinite, keep=task.asked.keep_replicas)
     failures = [(i, outcome.failure) for i, outcome in enumerate(outcomes) if outcome.failure]
     if failures:
         replica, failure = failures[0]

@@ -74,6 +74,7 @@ class _Run(_Options):
     seed: int | None = _option(None, count(0))
     every: int = _option(1, count(1))
     dtype: str = _option("float64", precision())
+    keep_replicas: bool = _option(False, flag())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from sitesampler.language.network import Network
 from sitesampler.language.script import Plan, Script
 from sitesampler.language.stage import Stage
 from sitesampler.physics.order import OrderParameters
-from sitesampler.records.names import Kind
+from sitesampler.records.names import REPLICAS, Kind
 from sitesampler.records.recorder import Recorder, SilentRecorder
 from sitesampler.results.provenance import provenance
 from sitesampler.runs.options import NAMES, Asked
@@ -125,6 +125,7 @@ def prepare(
     InputError, ProgramError
     """
     _check(program, parameters, asked.call)
+    beside = (*beside, REPLICAS) if asked.keep_replicas else beside
     plan = rehearse(program, dict(parameters), asked.every, beside)
     if not plan.records:
         raise InputError(f"{name_of(program)} records nothing; let it say net.record(t, h=h) in its loop")

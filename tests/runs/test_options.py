@@ -32,6 +32,7 @@ def test_options_are_frozen_and_plain_whatever_numbers_they_were_given() -> None
     asked = Sampled(population=np.int64(100), tolerance=np.float64(0.1), dtype=np.float32)  # type: ignore[arg-type]
     assert dataclasses.asdict(asked) == {
         "population": 100, "replicas": 8, "seed": None, "keep": 16, "every": 1, "tolerance": 0.1, "dtype": "float32",
+        "keep_replicas": False,
     }  # fmt: skip
     assert type(asked.population) is int and type(asked.tolerance) is float
     with pytest.raises(dataclasses.FrozenInstanceError):
