@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitesampler.errors import ProgramError, program_line
+from sitesampler.errors import ProgramError, is_number, program_line
 from sitesampler.language.groups import Group
 from sitesampler.language.loops import check_number
+from sitesampler.language.no_array import NoArray
 from sitesampler.language.stage import Stage
 from sitesampler.physics.matrix import Matrix
 from sitesampler.physics.spectrum import LowRank, Outliers
@@ -28,7 +29,40 @@ class _Updates:
         self.left, self.right = rows.layout.table_with_twins(), cols.layout.table_with_twins()
 
 
-class Coupling:
+class _Linear(NoArray):
+    """What has products with site vectors, and no entries that a program could see.
+
+    Parameters
+    ----------
+    word : str
+        How a program writes it, and how its transpose.
+    """
+
+    def __init__(self, word: str, transposed: str) -> None:
+        self._word, self._transposed = word, transposed
+
+    def _instead(self, symbol: str, others: tuple[Any, ...]) -> str:
+        J = self._word
+        by = "c" if others and is_number(others[0]) else "x"
+        forms = {
+            "+": f"a sum of couplings is taken of their products; write {J} @ x + K @ x instead of ({J} + K) @ x",
+            "-": f"a difference of couplings is taken of their products; write {J} @ x - K @ x",
+            "/": f"a coupling is not divided by a number, its product is; write ({J} @ x) / c",
+            "neg": f"a coupling has no sign of its own; write -({J} @ x) instead of -{J} @ x",
+            "call": f"the product with a vector is written {J} @ x",
+            "left of @": f"a vector stands left of a coupling; write {self._transposed} @ x instead of x @ {J}",
+            "+=": "a coupling is changed by J.add(left, right, strength), which adds strength/N left right^T",
+            "*=": "a coupling is changed by J.scale(factor), which multiplies all of it",
+            "*c": f"a coupling is not multiplied by a number, its product is; write c * ({J} @ x), or give it a gain",
+            "*x": f"the product of a coupling with a vector is written {J} @ x, not {J} * x",
+        }
+        key = symbol + by if symbol == "*" else symbol
+        return forms.get(
+            key, f"a coupling has no entries to be seen, only products: {J} @ x and {self._transposed} @ y"
+        )
+
+
+class Coupling(_Linear):
     """A Gaussian random matrix between two groups, as a site program holds it.
 
     Made by ``net.coupling``; the program says ``J @ x``, ``J.T @ y``, ``J.add(...)`` and ``J.scale(...)``.
@@ -45,9 +79,8 @@ class Coupling:
         Entries have variance gain^2/N.
     """
 
-    __array_ufunc__ = None  # so that `x @ J` comes to __rmatmul__ instead of looping over the entries of x
-
     def __init__(self, stage: Stage, rows: Group, cols: Group, matrix: Matrix, gain: float) -> None:
+        super().__init__("J", "J.T")
         self._stage, self.rows, self.cols = stage, rows, cols
         self.matrix = matrix
         self.gain = gain
@@ -57,10 +90,6 @@ class Coupling:
     def __matmul__(self, x: Any) -> NDArray[np.floating]:
         """Return the field J x on the rows' sites, (rows,) or (rows, k) like x."""
         return self._product(x, self.cols, self.rows, transposed=False)
-
-    def __rmatmul__(self, x: Any) -> NDArray[np.floating]:
-        """Refuse ``x @ J``: the program says ``J.T @ x``."""
-        raise ProgramError(f"{program_line()}: a vector stands left of a coupling; write J.T @ x instead of x @ J")
 
     @property
     def T(self) -> TransposedCoupling:
@@ -90,7 +119,8 @@ class Coupling:
             return
         lefts = self.rows.rows_of(left, "the left vector of J.add")
         rights = self.cols.rows_of(right, "the right vector of J.add")
-        self._stage.say("add", self.rows.name, self.cols.name, detail=(False,), columns=len(lefts))
+        given = (left, right, strength)
+        self._stage.say("add", self.rows.name, self.cols.name, detail=(False,), columns=len(lefts), given=given)
         self._stage.check_finite(lefts, "the left vector of J.add")
         self._stage.check_finite(rights, "the right vector of J.add")
         if len(lefts) != len(rights):
@@ -98,21 +128,27 @@ class Coupling:
                 f"{program_line()}: J.add was given {len(lefts)} left and {len(rights)} right inner columns; "
                 "they must be as many"
             )
-        if self.matrix.absorb(lefts, rights, float(strength)):
+        self._stage.ask(lambda: self._update(lefts, rights, float(strength)))
+
+    def _update(self, lefts: Rows, rights: Rows, strength: float) -> None:
+        if self.matrix.absorb(lefts, rights, strength):
             return
         if self._own is None:
             self._own = _Updates(self.rows, self.cols)
         self._own.left.append(lefts)
         self._own.right.append(rights)
-        self._accumulate(self._own, np.full(len(lefts), float(strength)), len(self._own.left) - len(lefts))
+        self._accumulate(self._own, np.full(len(lefts), strength), len(self._own.left) - len(lefts))
 
     def scale(self, factor: float) -> None:
         """Multiply the whole matrix, updates included, by a number (weight decay)."""
-        self._stage.say("scale", self.rows.name, self.cols.name)
+        self._stage.say("scale", self.rows.name, self.cols.name, given=(factor,))
         self._check_number(factor, "the factor of J.scale")
-        self.matrix.scale(float(factor))
+        self._stage.ask(lambda: self._scale(float(factor)))
+
+    def _scale(self, factor: float) -> None:
+        self.matrix.scale(factor)
         for strengths in self._strengths.values():
-            strengths *= float(factor)
+            strengths *= factor
 
     def _check_number(self, value: Any, word: str) -> None:
         check_number(value, word)
@@ -139,8 +175,9 @@ class Coupling:
         """
         if self.rows is not self.cols:
             raise ProgramError(f"{program_line()}: a coupling between two groups has singular values, not eigenvalues")
-        self._stage.say("outlier_eigenvalues", self.rows.name, detail=(len(vectors),))
-        return self.matrix.eigenvalues(self._low_rank(), self._sites(vectors, self.rows))
+        self._stage.say("outlier_eigenvalues", self.rows.name, detail=(len(vectors),), given=vectors)
+        sites = self._sites(vectors, self.rows)
+        return self._stage.ask(lambda: self.matrix.eigenvalues(self._low_rank(), sites))
 
     def outlier_singular_values(self, left: Any = (), right: Any = ()) -> Outliers:
         """Return the singular values of the coupling beyond its bulk, in decreasing order.
@@ -159,9 +196,10 @@ class Coupling:
         Outliers
             See `outlier_eigenvalues`.
         """
-        self._stage.say("outlier_singular_values", self.rows.name, self.cols.name, detail=(len(left), len(right)))
-        given = self._sites(left, self.rows), self._sites(right, self.cols)
-        return self.matrix.singular_values(self._low_rank(), *given)
+        detail, given = (len(left), len(right)), (*left, *right)
+        self._stage.say("outlier_singular_values", self.rows.name, self.cols.name, detail=detail, given=given)
+        sites = self._sites(left, self.rows), self._sites(right, self.cols)
+        return self._stage.ask(lambda: self.matrix.singular_values(self._low_rank(), *sites))
 
     def _low_rank(self) -> list[LowRank]:
         """Return the updates as an operator on site vectors of average square 1, without the twins."""
@@ -182,7 +220,10 @@ class Coupling:
                 f"{program_line()}: only a coupling of gain 0 between the same groups can be added to another, "
                 "as J.add(V, strength=...)"
             )
-        self._stage.say("add", self.rows.name, self.cols.name, detail=(True,))
+        self._stage.say("add", self.rows.name, self.cols.name, detail=(True,), given=(strength,))
+        self._stage.ask(lambda: self._update_by(other, strength))
+
+    def _update_by(self, other: Coupling, strength: float) -> None:
         if self.matrix.absorb_matrix(other.matrix, strength):
             return
         for updates, strengths in other._strengths.items():
@@ -197,9 +238,19 @@ class Coupling:
 
     def _product(self, x: Any, source: Group, target: Group, transposed: bool) -> NDArray[np.floating]:
         word = "J.T" if transposed else "J"
+        if isinstance(x, _Linear):
+            raise ProgramError(f"{program_line()}: a product of couplings acts on a vector; write {word} @ (K @ x)")
         everything = source.rows_of(x, f"the vector multiplied by {word}")
-        self._stage.say(f"{word} @", source.name, target.name, columns=len(everything))
+        self._stage.say(f"{word} @", source.name, target.name, columns=len(everything), given=(x,))
         self._stage.check_finite(everything, f"the vector multiplied by {word}")
+
+        def field() -> NDArray[np.floating]:
+            out = self._fields(everything, source, target, transposed)
+            return out[0] if np.ndim(x) == 1 else out.T
+
+        return self._stage.ask(field)
+
+    def _fields(self, everything: Rows, source: Group, target: Group, transposed: bool) -> Rows:
         vectors, rounding = source.layout.sites_and_differences(everything)
         multiply = self.matrix.transposed_times if transposed else self.matrix.times
         fields = multiply(vectors, rounding)
@@ -208,25 +259,20 @@ class Coupling:
             near, far = (updates.right, updates.left) if transposed else (updates.left, updates.right)
             overlaps = self._stage.order.overlaps(far, everything)[: len(strengths)]
             near.combine(source.ratio * strengths[:, None] * overlaps, out)
-        return out[0] if np.ndim(x) == 1 else out.T
+        return out
 
 
-class TransposedCoupling:
+class TransposedCoupling(_Linear):
     """The transpose of a coupling; it knows ``J.T @ y`` and ``J.T.T``."""
 
-    __array_ufunc__ = None
-
     def __init__(self, coupling: Coupling) -> None:
+        super().__init__("J.T", "J")
         self._coupling = coupling
 
     def __matmul__(self, y: Any) -> NDArray[np.floating]:
         """Return the field J^T y on the columns' sites, (cols,) or (cols, k) like y."""
         J = self._coupling
         return J._product(y, J.rows, J.cols, transposed=True)
-
-    def __rmatmul__(self, y: Any) -> NDArray[np.floating]:
-        """Refuse ``y @ J.T``: the program says ``J @ y``."""
-        raise ProgramError(f"{program_line()}: a vector stands left of a coupling; write J @ y instead of y @ J.T")
 
     @property
     def T(self) -> Coupling:

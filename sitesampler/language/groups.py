@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sitesampler.errors import ProgramError, program_line
 from sitesampler.language.loops import check_columns
+from sitesampler.language.no_array import NoArray
 from sitesampler.language.stage import Stage
 from sitesampler.vectors import arrays
 from sitesampler.vectors.arrays import Rows
@@ -16,7 +17,7 @@ from sitesampler.vectors.draws import Draws
 from sitesampler.vectors.layout import Layout
 
 
-class Group:
+class Group(NoArray):
     """Sites of one kind: neurons, features, data points.
 
     Made by ``net.sites``; the program draws one random number per site from it.  A site vector is a NumPy array whose
@@ -36,6 +37,9 @@ class Group:
 
     def __init__(self, stage: Stage, name: str, ratio: float, draws: Draws) -> None:
         self._stage, self.name, self.ratio, self.draws = stage, name, ratio, draws
+
+    def _instead(self, symbol: str, others: tuple[Any, ...]) -> str:
+        return f"the group {self.name!r} is no vector; draw one from it, as group.normal() does"
 
     @property
     def size(self) -> int:
@@ -65,7 +69,7 @@ class Group:
         check_columns(k)
         if covariance is None:
             self._stage.say("normal", self.name, detail=(k,), columns=k or 1)
-            return self._columns(self.draws.normal(k or 1), k)
+            return self._stage.ask(lambda: self._columns(self.draws.normal(k or 1), k))
         matrix = np.asarray(covariance, float)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T):
             raise ProgramError(
@@ -76,15 +80,15 @@ class Group:
         values, vectors = np.linalg.eigh(matrix)
         if values[0] < -1e-10 * max(values[-1], 1e-300):
             raise ProgramError(f"{program_line()}: covariance has the negative eigenvalue {values[0]:.3g}")
-        self._stage.say("normal", self.name, detail=(len(matrix),), columns=len(matrix))
+        self._stage.say("normal", self.name, detail=(len(matrix),), columns=len(matrix), given=(matrix,))
         root = (vectors * np.sqrt(np.maximum(values, 0))).astype(self.draws.dtype)
-        return self._columns(arrays.mixed(root, self.draws.normal(len(matrix))), len(matrix))
+        return self._stage.ask(lambda: self._columns(arrays.mixed(root, self.draws.normal(len(matrix))), len(matrix)))
 
     def uniform(self, k: int | None = None, *, low: float = 0.0, high: float = 1.0) -> NDArray[np.floating]:
         """Draw numbers uniform between ``low`` and ``high``, (sites,) or (sites, k)."""
         check_columns(k)
-        self._stage.say("uniform", self.name, detail=(k,), columns=k or 1)
-        return self._columns(low + (high - low) * self.draws.uniform(k or 1), k)
+        self._stage.say("uniform", self.name, detail=(k,), columns=k or 1, given=(low, high))
+        return self._stage.ask(lambda: self._columns(low + (high - low) * self.draws.uniform(k or 1), k))
 
     def bernoulli(self, probability: float, k: int | None = None) -> NDArray[np.floating]:
         """Draw ones with the given probability, else zeros, (sites,) or (sites, k).
@@ -97,8 +101,12 @@ class Group:
         check_columns(k)
         if not 0 <= probability <= 1:
             raise ProgramError(f"{program_line()}: a probability lies between 0 and 1, not at {probability}")
-        self._stage.say("bernoulli", self.name, detail=(k,), columns=k or 1)
-        return self._columns((self.draws.uniform(k or 1) < probability).astype(self.draws.dtype), k)
+        self._stage.say("bernoulli", self.name, detail=(k,), columns=k or 1, given=(probability,))
+
+        def ones() -> NDArray[np.floating]:
+            return self._columns((self.draws.uniform(k or 1) < probability).astype(self.draws.dtype), k)
+
+        return self._stage.ask(ones)
 
     def choice(
         self, options: ArrayLike, k: int | None = None, *, probabilities: ArrayLike | None = None
@@ -117,9 +125,9 @@ class Group:
         weights = np.full(len(values), 1 / len(values)) if probabilities is None else np.asarray(probabilities, float)
         if weights.shape != values.shape or np.any(weights < 0) or not np.isclose(weights.sum(), 1):
             raise ProgramError(f"{program_line()}: choice needs one probability per option, adding up to 1")
-        self._stage.say("choice", self.name, detail=(k,), columns=k or 1)
+        self._stage.say("choice", self.name, detail=(k,), columns=k or 1, given=(values, weights))
         edges = np.cumsum(weights)[:-1]
-        return self._columns(arrays.picked(values, edges, self.draws.uniform(k or 1)), k)
+        return self._stage.ask(lambda: self._columns(arrays.picked(values, edges, self.draws.uniform(k or 1)), k))
 
     def values(self, table: ArrayLike) -> NDArray[np.floating]:
         """Deal given values to the sites, in equal shares: a spectrum of modes, labels, a constant.
@@ -134,7 +142,10 @@ class Group:
             raise ProgramError(
                 f"{program_line()}: values takes a number, a list or a table, not an array of shape {rows.shape}"
             )
-        self._stage.say("values", self.name, detail=(rows.shape[1:],))
+        self._stage.say("values", self.name, detail=(rows.shape[1:],), given=(rows,))
+        return self._stage.ask(lambda: self._dealt(rows))
+
+    def _dealt(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
         columns = arrays.dealt(rows, self.size)
         if len(rows) > 1:
             self.draws.see(columns)

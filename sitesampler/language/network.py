@@ -114,7 +114,7 @@ class Network(ABC):
             raise ProgramError(f"{program_line()}: the symmetry of a coupling lies between -1 and 1, not at {symmetry}")
         if symmetry is not None and rows is not cols:
             raise ProgramError(f"{program_line()}: only a coupling of one group with itself has a symmetry")
-        self._stage.say("coupling", rows.name, cols.name, detail=(symmetry is None,))
+        self._stage.say("coupling", rows.name, cols.name, detail=(symmetry is None,), given=(gain, symmetry))
         matrix = self._matrix(rows, cols, float(gain), float(symmetry or 0.0))
         return Coupling(self._stage, rows, cols, matrix, float(gain))
 
@@ -138,8 +138,8 @@ class Network(ABC):
     def mean(self, x: ArrayLike) -> Any:
         """Return the average of a site vector over its sites: a number, or one per inner column."""
         array, group = self._site_vector(x, "mean")
-        self._stage.say("mean", detail=(array.shape[1:],))
-        return self._stage.order.mean(array[: group.size])
+        self._stage.say("mean", detail=(array.shape[1:],), given=(array,))
+        return self._stage.ask(lambda: self._stage.order.mean(array[: group.size]))
 
     def overlap(self, x: ArrayLike, y: ArrayLike) -> Any:
         """Return the average over sites of the product of two vectors of one group.
@@ -157,10 +157,10 @@ class Network(ABC):
         (left, group), (right, _) = self._site_vector(x, "overlap"), self._site_vector(y, "overlap")
         if len(left) != len(right):
             raise ProgramError(f"{program_line()}: an overlap needs two vectors of one group")
-        self._stage.say("overlap", detail=(left.shape[1:], right.shape[1:]))
+        self._stage.say("overlap", detail=(left.shape[1:], right.shape[1:]), given=(left, right))
         rows = [arrays.rows_of(vector[: group.size]) for vector in (left, right)]
-        products = self._stage.order.average(*rows)
-        return products.reshape(left.shape[1:] + right.shape[1:])[()]
+        inner = left.shape[1:] + right.shape[1:]
+        return self._stage.ask(lambda: self._stage.order.average(*rows).reshape(inner)[()])
 
     # ---------------------------------------------------------------------------------------------------------- loops
     def clock(self, duration: float, dt: float) -> Iterator[float]:
@@ -213,10 +213,14 @@ class Network(ABC):
         if name is not None and not (isinstance(name, str) and name.isidentifier()):
             raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a source; give it one like 'input'")
         wanted = self._stage.is_recorded if at is None else self._is_now(at)
-        self._stage.say("source", group.name, detail=(k, name), columns=(k or 1) if wanted else 0)
+        self._stage.say("source", group.name, detail=(k, name), columns=(k or 1) if wanted else 0, given=(at,))
         self._sources.act(group.name, name)
-        full = self._sources.perturbation(group, k, name, wanted)
-        return full[0] if k is None else full.T
+
+        def field() -> NDArray[np.floating]:
+            full = self._sources.perturbation(group, k, name, wanted)
+            return full[0] if k is None else full.T
+
+        return self._stage.ask(field)
 
     def _is_now(self, at: ArrayLike) -> bool:
         """Say whether the present time is one of those given, all of which must be times of the loop."""
@@ -239,13 +243,15 @@ class Network(ABC):
             (layers, each of its own group if need be), numbers, one number per inner column, or ``(dims, array)`` as in
             xarray.
         """
-        self._stage.say("record", detail=(tuple(values),))
-        self._records.record(self._stage.position(t), values, self._groups)
+        self._stage.say("record", detail=(tuple(values),), given={"t": t, **values})
+        position = self._stage.position(t)
+        self._stage.ask(lambda: self._records.record(position, values, self._groups))
 
     # ---------------------------------------------------------------------------------------------------------- checks
     def _check_group(self, group: Any, word: str) -> None:
         if not any(group is known for known in self._groups):
-            raise ProgramError(f"{program_line()}: {word} needs groups made by net.sites, not {shown(group)}")
+            what = self._stage.described(group) if isinstance(group, np.ndarray) else shown(group)
+            raise ProgramError(f"{program_line()}: {word} needs groups made by net.sites, not {what}")
 
     def _site_vector(self, x: ArrayLike, word: str) -> tuple[NDArray[np.floating], Group]:
         """Return a site vector of any group, and that group."""

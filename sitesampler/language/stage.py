@@ -8,7 +8,7 @@ apart by hand when a run is over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -19,6 +19,8 @@ from sitesampler.physics.order import OrderParameters
 from sitesampler.records.variable import Position
 from sitesampler.vectors import arrays
 from sitesampler.vectors.arrays import Rows
+
+Answer = TypeVar("Answer")
 
 
 class Stage:
@@ -53,8 +55,15 @@ class Stage:
         """What is known of the program."""
         return self.script.plan
 
-    def say(self, word: str, *groups: str, detail: tuple[Any, ...] = (), columns: int = 0) -> None:
+    def say(self, word: str, *groups: str, detail: tuple[Any, ...] = (), columns: int = 0, given: Any = ()) -> None:
         """Compare what the program says with what it said in the rehearsal.
+
+        Parameters
+        ----------
+        word, groups, detail, columns
+            See `Said`; what the world answers to a word lives on the sites of its last group.
+        given : tuple or dict
+            What the program hands to the word: nothing here looks at it, but a rehearsal and its replay do.
 
         Raises
         ------
@@ -63,10 +72,14 @@ class Stage:
         """
         self.script.follow(Said(word, groups, detail, columns))
 
+    def ask(self, answer: Callable[[], Answer]) -> Answer:
+        """Return what the world answers to the word that was said last."""
+        return answer()
+
     # ----------------------------------------------------------------------------------------------------------- loops
     def run(self, loop: Loop) -> Iterator[Any]:
         """Yield the values of a loop, and keep the place in it."""
-        self.say(loop.kind, detail=(len(loop.values),))
+        self.say(loop.kind, detail=(len(loop.values),), given=(loop.dt,))
         self._loops.append(loop)
         try:
             for index, value in enumerate(loop.values):
@@ -132,7 +145,10 @@ class Stage:
         if array.dtype.kind not in "fiub":
             return f"an array of type {array.dtype}"
         owners = [repr(name) for name, length in self.lengths.items() if array.ndim < 3 and len(array) == length]
-        return f"a vector of {' or '.join(owners)}" if owners else f"an array of shape {array.shape}"
+        if owners:
+            return f"a vector over {' or '.join(owners)}"
+        sites = next((repr(name) for name, length in self.lengths.items() if len(array) == length), str(len(array)))
+        return f"an array of shape ({', '.join([sites, *map(str, array.shape[1:])])}{',' if array.ndim == 1 else ''})"
 
     def check_finite(self, rows: Rows, word: str) -> None:
         """Raise `NotFinite` if a vector is not, with the time and the line of the program."""

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from sitesampler.errors import ProgramError, program_line
 from sitesampler.language.groups import Group
+from sitesampler.language.no_array import NoArray
 from sitesampler.language.sources import Sources, label
 from sitesampler.language.stage import Stage
 from sitesampler.physics.tensor import Tensor
 from sitesampler.records.names import FORCE
 from sitesampler.records.responses import SteinProbe
+from sitesampler.vectors.arrays import Rows
 
 
-class TensorCoupling:
+class TensorCoupling(NoArray):
     """A fully connected p-spin coupling, as a site program holds it; made by ``net.tensor_coupling``.
 
     Parameters
@@ -34,6 +36,13 @@ class TensorCoupling:
         self._stage, self.group, self.tensor, self._sources = stage, group, tensor, sources
         self._probe: SteinProbe | None = None
 
+    def _instead(self, symbol: str, others: tuple[Any, ...]) -> str:
+        return "a tensor coupling acts on a vector of spins as K.force(s), and in no other way"
+
+    def __matmul__(self, s: Any) -> Any:
+        """Refuse ``K @ s``."""
+        self._refuse("@", s)
+
     def force(self, s: Any) -> NDArray[np.floating]:
         """Return -dH/ds on the spins, (sites,).
 
@@ -45,8 +54,8 @@ class TensorCoupling:
         ProgramError
             If ``s`` is not a site vector of the coupling's group, or has inner columns.
         """
-        stage, images = self._stage, self.tensor.images
-        stage.say("force", self.group.name, columns=1)
+        stage = self._stage
+        stage.say("force", self.group.name, columns=1, given=(s,))
         stage.loop("a source or a force")
         rows = self.group.rows_of(s, "the argument of force")
         if len(rows) != 1 or np.ndim(s) != 1:
@@ -54,9 +63,13 @@ class TensorCoupling:
                 f"{program_line()}: a tensor coupling acts on one vector of spins, without inner columns"
             )
         stage.check_finite(rows, "the argument of force")
+        return stage.ask(lambda: self._force(rows))
+
+    def _force(self, rows: Rows) -> NDArray[np.floating]:
+        images = self.tensor.images
         if images is None:  # the twins respond, as to a source
             out = self.tensor.force(rows)
-            return (out + self._sources.perturbation(self.group, None, FORCE, stage.is_recorded))[0]
+            return (out + self._sources.perturbation(self.group, None, FORCE, self._stage.is_recorded))[0]
         known = len(images)
         out = self.tensor.force(rows)
         if len(images) > known:

@@ -28,6 +28,8 @@ from sitesampler.worlds.ensemble import SiteEnsemble
 from sitesampler.worlds.execute import Program, run_program
 from sitesampler.worlds.finite import FiniteNetwork
 from sitesampler.worlds.rehearsal import rehearse
+from sitesampler.worlds.replay import replay
+from sitesampler.worlds.tape import Tape
 
 #: Largest relative error of an exact (Gaussian) system over its tolerance: 0.2 to 0.9 at the default one, and falling
 #: with it; a tenth of the statistical error of a usual chaotic run.  Measured by the same benchmark.
@@ -108,7 +110,7 @@ def prepare(
     size: int | None = None,
     beside: Sequence[Kind] = (),
 ) -> Task:
-    """Check a program and its parameters, and rehearse it.
+    """Check a program and its parameters, rehearse it, and replay it.
 
     Parameters
     ----------
@@ -126,9 +128,11 @@ def prepare(
     """
     _check(program, parameters, asked.call)
     beside = (*beside, REPLICAS) if asked.keep_replicas else beside
-    plan = rehearse(program, dict(parameters), asked.every, beside)
+    tape = Tape()
+    plan = rehearse(program, dict(parameters), asked.every, beside, tape)
     if not plan.records:
         raise InputError(f"{name_of(program)} records nothing; let it say net.record(t, h=h) in its loop")
+    replay(program, dict(parameters), plan, tape)
     return Task(program, parameters, plan, asked, asked.size if size is None else size)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sitesampler.errors import OutOfMemory, ProgramError, SiteSamplerError, did_you_mean, raised_line
+from sitesampler.errors import OutOfMemory, ProgramError, SiteSamplerError, raised_line
 from sitesampler.language.network import Network
 from sitesampler.language.script import Script
+from sitesampler.worlds.foreign import sentence_of
 
 Program = Callable[..., None]
 
@@ -36,10 +37,7 @@ def run_program(program: Program, net: Network, script: Script, parameters: dict
         raise OutOfMemory(f"{raised_line(error.__traceback__, filename)}: {error}") from error
     except Exception as error:
         where = raised_line(error.__traceback__, filename)
-        if isinstance(error, AttributeError) and error.obj is net and error.name:
-            words = [word for word in dir(Network) if not word.startswith("_")]
-            raise ProgramError(f"{where}: net has no word {error.name!r}{did_you_mean(error.name, words)}") from None
-        raise ProgramError(f"{where}: {type(error).__name__}: {error}") from error
+        raise ProgramError(f"{where}: {sentence_of(error, net._stage.lengths)}") from error
 
 
 def _filename(program: Any) -> str:
