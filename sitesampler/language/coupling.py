@@ -43,14 +43,14 @@ class _Linear(NoArray):
 
     def _instead(self, symbol: str, others: tuple[Any, ...]) -> str:
         J = self._word
-        by = "c" if others and is_number(others[0]) else "x"
+        by, x = "c" if others and is_number(others[0]) else "x", "x" if J == "J" else "y"
         forms = {
             "+": f"a sum of couplings is taken of their products; write {J} @ x + K @ x instead of ({J} + K) @ x",
             "-": f"a difference of couplings is taken of their products; write {J} @ x - K @ x",
             "/": f"a coupling is not divided by a number, its product is; write ({J} @ x) / c",
             "neg": f"a coupling has no sign of its own; write -({J} @ x) instead of -{J} @ x",
             "call": f"the product with a vector is written {J} @ x",
-            "left of @": f"a vector stands left of a coupling; write {self._transposed} @ x instead of x @ {J}",
+            "left of @": f"a vector stands left of a coupling; write {self._transposed} @ {x} instead of {x} @ {J}",
             "+=": "a coupling is changed by J.add(left, right, strength), which adds strength/N left right^T",
             "*=": "a coupling is changed by J.scale(factor), which multiplies all of it",
             "*c": f"a coupling is not multiplied by a number, its product is; write c * ({J} @ x), or give it a gain",

@@ -43,7 +43,7 @@ def refusal(statement: str) -> str:
         ("np.dot(J, h)", "the product of a coupling with a vector is written J @ x"),
         ("J(h)", "the product with a vector is written J @ x"),
         ("h @ J", "a vector stands left of a coupling; write J.T @ x instead of x @ J"),
-        ("y @ J.T", "write J @ x instead of x @ J.T"),
+        ("y @ J.T", "write J @ y instead of y @ J.T"),
         ("J @ J", "a product of couplings acts on a vector; write J @ (K @ x)"),
         ("J @ K.T", "a product of couplings acts on a vector; write J @ (K @ x)"),
         ("np.abs(J) @ h", "a coupling has no entries to be seen, only products: J @ x and J.T @ y"),
