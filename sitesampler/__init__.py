@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sitesampler.version import __version__
 
 if TYPE_CHECKING:
-    from sitesampler import errors, figures, models, nonlinearities, theory
+    from sitesampler import errors, figures, models, nonlinearities, parameters, theory
     from sitesampler.results.compare import compare, interval
     from sitesampler.results.derive import derive
     from sitesampler.results.stationary import fdt, relaxation_time, spectrum, stationary
@@ -38,7 +38,7 @@ _HOMES = {
     "stationary": "results.stationary",
     "sweep": "studies.sweep",
 }
-_MODULES = ("errors", "figures", "models", "nonlinearities", "theory")
+_MODULES = ("errors", "figures", "models", "nonlinearities", "parameters", "theory")
 
 __all__ = [
     "__version__",
@@ -52,6 +52,7 @@ __all__ = [
     "models",
     "nonlinearities",
     "open_result",
+    "parameters",
     "relaxation_time",
     "sample",
     "save_result",

@@ -18,7 +18,14 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sitesampler.errors import InputError, OutOfMemory, PopulationTooSmall, ProgramError, SiteSamplerError
+from sitesampler.errors import (
+    InputError,
+    OutOfMemory,
+    PopulationTooSmall,
+    ProgramError,
+    SiteSamplerError,
+    did_you_mean,
+)
 from sitesampler.version import __version__
 
 if TYPE_CHECKING:
@@ -79,7 +86,12 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("--seed", type=int, default=0, help="of all random numbers (default: 0)")
     verify.add_argument("--output", metavar="FILE", help="also write the table there: Markdown for .md, else text")
     verify.add_argument("--traceback", action="store_true", help="show where in the code a failed run went wrong")
-    commands.add_parser("list", help="name the models, one line each")
+    listing = commands.add_parser(
+        "list",
+        help="name the models, one line each, or the parameters of one",
+        description="Name the models, one line each, or what the parameters of one model mean and may be.",
+    )
+    listing.add_argument("model", nargs="?", metavar="NAME", help="the model whose parameters to list")
     return parser
 
 
@@ -99,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         if options.command == "list":
-            return _list()
+            return _list() if options.model is None else _list_parameters(options.model)
         if options.command == "verify":
             return _verify(options)
         return _run(options)
@@ -132,6 +144,18 @@ def _list() -> int:
     width = max(map(len, models.NAMES))
     for name in models.NAMES:
         print(f"{name:{width}}  {models.summary(name)}")
+    return DONE
+
+
+def _list_parameters(name: str) -> int:
+    from sitesampler import models
+    from sitesampler.parameters import described
+
+    if name not in models.NAMES:
+        raise InputError(f"there is no model {name!r}{did_you_mean(name, models.NAMES)}; `sitesampler list` names them")
+    print(f"{name}: {models.summary(name)}")
+    for parameter in described(getattr(models, name)):
+        print(f"\n  {parameter.name} = {parameter.default!r}\n      {parameter.meaning}\n      {parameter.words}")
     return DONE
 
 

@@ -9,13 +9,14 @@ Any other callable may stand for phi wherever only its values are needed.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from sitesampler.errors import InputError, did_you_mean, shown
 
 __all__ = ["Activation", "Nonlinearity", "erf", "linear", "nonlinearity", "relu", "tanh"]
 
@@ -116,6 +117,8 @@ erf = Nonlinearity("erf", _erf, _erf_derivative, _erf_antiderivative)
 linear = Nonlinearity("linear", np.positive, np.ones_like, _half_square)
 
 _BY_NAME = {known.name: known for known in (tanh, relu, erf, linear)}
+#: Names by which a nonlinearity can be said.
+NAMES = tuple(_BY_NAME)
 
 
 def nonlinearity(phi: str | Activation) -> Activation:
@@ -128,10 +131,8 @@ def nonlinearity(phi: str | Activation) -> Activation:
 
     Raises
     ------
-    ValueError
-        If the name is unknown; the message lists the choices.
-    TypeError
-        If `phi` is neither a name nor callable.
+    InputError
+        If the name is unknown, with the choices, or `phi` is neither a name nor callable.
 
     Examples
     --------
@@ -139,15 +140,12 @@ def nonlinearity(phi: str | Activation) -> Activation:
     erf
     >>> nonlinearity("tahn")
     Traceback (most recent call last):
-        ...
-    ValueError: unknown nonlinearity 'tahn', did you mean 'tanh'? Choose tanh, relu, erf, linear or any callable.
+    sitesampler.errors.InputError: phi must be tanh, relu, erf, linear or a function of arrays, not 'tahn' (did you mean
+    'tanh'?)
     """
-    if isinstance(phi, str):
-        if phi in _BY_NAME:
-            return _BY_NAME[phi]
-        close = difflib.get_close_matches(phi, _BY_NAME, n=1, cutoff=0.5)
-        hint = f", did you mean '{close[0]}'? Choose" if close else ": choose"
-        raise ValueError(f"unknown nonlinearity {phi!r}{hint} {', '.join(_BY_NAME)} or any callable.")
-    if not callable(phi):
-        raise TypeError(f"phi must be a name or a callable, got {type(phi).__name__}.")
+    if isinstance(phi, str) and phi in _BY_NAME:
+        return _BY_NAME[phi]
+    if isinstance(phi, str) or not callable(phi):
+        hint = did_you_mean(phi, NAMES) if isinstance(phi, str) else ""
+        raise InputError(f"phi must be {', '.join(NAMES)} or a function of arrays, not {shown(phi)}{hint}")
     return phi

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "sitesampler"
 LAYERS = (
     ("errors", "version"),
     ("nonlinearities",),
+    ("parameters",),
     ("models",),
     ("vectors",),
     ("physics", "records"),
@@ -29,8 +30,8 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
-#: Models speak to ``net``: of the package they know the nonlinearities only.
-ONLY = {"models": {"models", "nonlinearities"}}
+#: Models speak to ``net``: of the package they know the nonlinearities, and what parameters may be.
+ONLY = {"models": {"models", "nonlinearities", "parameters"}}
 
 
 @dataclass(frozen=True)

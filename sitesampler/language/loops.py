@@ -48,7 +48,7 @@ def clock(duration: float, dt: float) -> Loop:
             f"{program_line()}: a clock needs a finite duration >= 0 and a finite dt > 0, not {duration} and {dt}"
         )
     steps = round(duration / dt)
-    if abs(steps * dt - duration) > 1e-6 * dt:
+    if abs(steps * dt - duration) > 1e-6 * min(dt, duration):
         raise ProgramError(f"{program_line()}: the duration {duration} is not a whole number of steps of {dt}")
     times = [float(f"{n * dt:.{_TIME_DIGITS}g}") for n in range(steps + 1)]
     return Loop("clock", times, float(dt))

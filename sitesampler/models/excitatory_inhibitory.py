@@ -1,21 +1,21 @@
 """Excitatory and inhibitory populations with random block couplings."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from sitesampler.nonlinearities import nonlinearity
+from sitesampler.parameters import Function, NonNegative, above, numbers
 
 
 def excitatory_inhibitory(
     net: Any,
     *,
-    gains: Sequence[Sequence[float]] = ((2.0, 3.0), (2.0, 3.0)),
-    means: Sequence[Sequence[float]] = ((10.0, -10.0), (10.0, -2.0)),
-    drive: Sequence[float] = (0.4, -4.0),
-    fraction: float = 0.8,
-    phi: str | Callable[..., Any] = "tanh",
-    dt: float = 0.1,
-    duration: float = 30.0,
+    gains: Annotated[Any, numbers(2, 2, least=0)] = ((2.0, 3.0), (2.0, 3.0)),
+    means: Annotated[Any, numbers(2, 2)] = ((10.0, -10.0), (10.0, -2.0)),
+    drive: Annotated[Any, numbers(2)] = (0.4, -4.0),
+    fraction: Annotated[float, above(0, below=1)] = 0.8,
+    phi: Function = "tanh",
+    dt: Annotated[float, above(0, most=2)] = 0.1,
+    duration: NonNegative = 30.0,
 ) -> None:
     """Excitatory and inhibitory neurons, whose block couplings have means and gains of their own.
 
@@ -23,6 +23,23 @@ def excitatory_inhibitory(
     entries of J_ab of variance gains_ab^2/N; the given fraction of the N neurons is excitatory.  h(0) ~ N(0, 1).  With
     the default values both populations oscillate together, each neuron at a level of its own.
     Records the vectors h_E and h_I, and the numbers rate_E and rate_I, averages over the populations.
+
+    Parameters
+    ----------
+    gains : an array (2, 2) of numbers >= 0, default ((2.0, 3.0), (2.0, 3.0))
+        Gains of the blocks, to population a from b, in the order E, I.
+    means : an array (2, 2) of numbers, default ((10.0, -10.0), (10.0, -2.0))
+        Means of the blocks, likewise.
+    drive : 2 numbers, default (0.4, -4.0)
+        Constant inputs of the populations.
+    fraction : a number > 0 and < 1, default 0.8
+        Excitatory part of the neurons.
+    phi : 'tanh', 'relu', 'erf', 'linear' or a function of arrays, default 'tanh'
+        Nonlinearity; rates are (1 + phi)/2.
+    dt : a number > 0 and <= 2, default 0.1
+        Time step, in units of the relaxation time.
+    duration : a number >= 0, default 30.0
+        Time that is run, in the same units: a whole number of steps.
     """
     phi = nonlinearity(phi)
     groups = net.sites(fraction, name="excitatory"), net.sites(1 - fraction, name="inhibitory")

@@ -1,19 +1,21 @@
 """Generalised Lotka-Volterra ecosystem with random interactions."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+
+from sitesampler.parameters import NonNegative, Number, Positive, between
 
 
 def lotka_volterra(
     net: Any,
     *,
-    mean_interaction: float = 10.0,
-    heterogeneity: float = 2.0,
-    symmetry: float = 0.0,
-    migration: float = 1e-4,
-    dt: float = 0.1,
-    duration: float = 50.0,
+    mean_interaction: Number = 10.0,
+    heterogeneity: NonNegative = 2.0,
+    symmetry: Annotated[float, between(-1, 1)] = 0.0,
+    migration: NonNegative = 1e-4,
+    dt: Positive = 0.1,
+    duration: NonNegative = 50.0,
 ) -> None:
     """Lotka-Volterra community of many species: one fixed point, or chaos kept alive by migration (Bunin 2017).
 
@@ -22,6 +24,21 @@ def lotka_volterra(
     that abundances stay positive at any dt; x(0) is uniform in (0, 1).  The fixed point is unique for
     sigma < sqrt(2)/(1 + symmetry).  Records the vector x, and the number surviving: the fraction of species above
     sqrt(migration), which separates those that live on their own from those that immigrants replace.
+
+    Parameters
+    ----------
+    mean_interaction : a number, default 10.0
+        mu: sum of the mean interactions of a species with all others.
+    heterogeneity : a number >= 0, default 2.0
+        sigma: entries sigma a_ij have variance sigma^2/N.
+    symmetry : a number from -1 to 1, default 0.0
+        Correlation of a_ij and a_ji.
+    migration : a number >= 0, default 0.0001
+        Immigration rate of each species.
+    dt : a number > 0, default 0.1
+        Time step, in units of the growth time of a species alone.
+    duration : a number >= 0, default 50.0
+        Time that is run, in the same units: a whole number of steps.
     """
     species = net.sites(name="species")
     a = net.coupling(species, symmetry=symmetry)

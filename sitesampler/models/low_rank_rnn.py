@@ -1,22 +1,22 @@
 """Random recurrent network with a low-rank structure on top of its disorder."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from sitesampler.nonlinearities import nonlinearity
+from sitesampler.parameters import Function, NonNegative, Number, above, numbers, require
 
 
 def low_rank_rnn(
     net: Any,
     *,
-    g: float = 0.8,
-    overlap: float | Sequence[float] = 2.0,
-    start: float | Sequence[float] = 0.3,
-    phi: str | Callable[..., Any] = "tanh",
-    dt: float = 0.1,
-    duration: float = 30.0,
+    g: NonNegative = 0.8,
+    overlap: Number | Annotated[Any, numbers("r")] = 2.0,
+    start: Number | Annotated[Any, numbers("r")] = 0.3,
+    phi: Function = "tanh",
+    dt: Annotated[float, above(0, most=2)] = 0.1,
+    duration: NonNegative = 30.0,
 ) -> None:
     """Random network plus a low-rank structure that its activity condenses on (Mastrogiuseppe & Ostojic 2018).
 
@@ -24,9 +24,26 @@ def low_rank_rnn(
     an independent normal vector: one structure, or one for each entry of ``overlap``.  h(0) = sum_r start_r m_r + a
     normal vector.  Records the vector h, the latent variables kappa_r = <n_r phi(h)>, projection_r = <m_r h>, and, at
     the end, the outliers of the connectivity: the overlaps that are larger than g.
+
+    Parameters
+    ----------
+    g : a number >= 0, default 0.8
+        Gain: entries of J have variance g^2/N.
+    overlap : a number or a list of numbers, default 2.0
+        Overlap <m_r n_r> of each structure.
+    start : a number or a list of numbers, default 0.3
+        h(0) along each m_r: one number, or as many as there are structures.
+    phi : 'tanh', 'relu', 'erf', 'linear' or a function of arrays, default 'tanh'
+        Nonlinearity.
+    dt : a number > 0 and <= 2, default 0.1
+        Time step, in units of the relaxation time.
+    duration : a number >= 0, default 30.0
+        Time that is run, in the same units: a whole number of steps.
     """
     phi = nonlinearity(phi)
     overlaps, k = np.atleast_1d(overlap), np.size(overlap)
+    given = np.size(start)
+    require(given in (1, k), f"start must be one number, or one for each of the {k} structures, not {given}")
     neurons = net.sites()
     J = net.coupling(neurons, gain=g)
     m = neurons.normal(k)

@@ -1,8 +1,10 @@
 """Teacher-student perceptron, trained by full-batch gradient descent."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+
+from sitesampler.parameters import NonNegative, Positive
 
 #: Losses of the output h for the label y, with their derivatives by h.
 LOSSES = {
@@ -15,14 +17,14 @@ LOSSES = {
 def perceptron_flow(
     net: Any,
     *,
-    alpha: float = 2.0,
-    loss: str = "logistic",
-    labels: str = "sign",
-    noise: float = 0.0,
-    decay: float = 0.0,
-    start: float = 0.0,
-    dt: float = 0.5,
-    duration: float = 20.0,
+    alpha: Positive = 2.0,
+    loss: Literal["logistic", "hinge", "square"] = "logistic",
+    labels: Literal["sign", "linear"] = "sign",
+    noise: NonNegative = 0.0,
+    decay: NonNegative = 0.0,
+    start: NonNegative = 0.0,
+    dt: Positive = 0.5,
+    duration: NonNegative = 20.0,
 ) -> None:
     """Perceptron that learns the labels of a teacher by gradient flow, on fixed data and with any loss.
 
@@ -30,6 +32,25 @@ def perceptron_flow(
     u = Psi w_*/sqrt(N) + noise and |w_*|^2 = N.  dw/dt = -(sqrt(N)/P) Psi^T loss'(h, y) - decay w, P = alpha N, with
     the loss "logistic", "hinge" (squared) or "square"; w(0) ~ N(0, start^2).  Records the vectors w and h, and the
     numbers overlap = <w_* w>, train_loss, train_error and test_error (the latter two: fractions of wrong signs).
+
+    Parameters
+    ----------
+    alpha : a number > 0, default 2.0
+        Data, over N.
+    loss : 'logistic', 'hinge' or 'square', default 'logistic'
+        Loss of an output for a label.
+    labels : 'sign' or 'linear', default 'sign'
+        Labels of the teacher: signs, or its fields themselves.
+    noise : a number >= 0, default 0.0
+        Noise of the teacher's fields, of variance noise^2.
+    decay : a number >= 0, default 0.0
+        Weight decay.
+    start : a number >= 0, default 0.0
+        Standard deviation of w(0).
+    dt : a number > 0, default 0.5
+        Time step.
+    duration : a number >= 0, default 20.0
+        Time that is run: a whole number of steps.
     """
     value, slope = LOSSES[loss]
     features, data = net.sites(name="feature"), net.sites(alpha, name="datum")

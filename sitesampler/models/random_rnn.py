@@ -1,24 +1,37 @@
 """Random recurrent network, section 1.2 of the tutorial."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 from sitesampler.nonlinearities import nonlinearity
+from sitesampler.parameters import Function, NonNegative, above, between
 
 
 def random_rnn(
     net: Any,
     *,
-    g: float = 2.0,
-    symmetry: float = 0.0,
-    phi: str | Callable[..., Any] = "tanh",
-    dt: float = 0.05,
-    duration: float = 50.0,
+    g: NonNegative = 2.0,
+    symmetry: Annotated[float, between(-1, 1)] = 0.0,
+    phi: Function = "tanh",
+    dt: Annotated[float, above(0, most=2)] = 0.05,
+    duration: NonNegative = 50.0,
 ) -> None:
     """Chaotic random recurrent network, with partially symmetric couplings on request (eqs. 9-20).
 
     dh_i/dt = -h_i + sum_j J_ij phi(h_j), with J_ij of variance g^2/N and <J_ij J_ji> = symmetry g^2/N; h(0) ~ N(0, 1).
     Records the vectors h and phi(h).
+
+    Parameters
+    ----------
+    g : a number >= 0, default 2.0
+        Gain: entries of J have variance g^2/N.
+    symmetry : a number from -1 to 1, default 0.0
+        Correlation of J_ij and J_ji: 0 independent, 1 symmetric, -1 antisymmetric.
+    phi : 'tanh', 'relu', 'erf', 'linear' or a function of arrays, default 'tanh'
+        Nonlinearity.
+    dt : a number > 0 and <= 2, default 0.05
+        Time step, in units of the relaxation time.
+    duration : a number >= 0, default 50.0
+        Time that is run, in the same units: a whole number of steps.
     """
     phi = nonlinearity(phi)
     neurons = net.sites()

@@ -1,16 +1,18 @@
 """Gradient descent for linear regression, section 6 of the tutorial."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from sitesampler.parameters import NonNegative, Positive, above, whole
 
 
 def regression_flow(
     net: Any,
     *,
-    alpha: float = 1.5,
-    noise: float = 0.3,
-    dt: float = 0.25,
-    duration: float = 20.0,
-    batch: float | str | None = None,
+    alpha: Positive = 1.5,
+    noise: NonNegative = 0.3,
+    dt: Positive = 0.25,
+    duration: NonNegative = 20.0,
+    batch: Literal["fresh"] | Annotated[float, above(0, most=1)] | Annotated[int, whole(1)] | None = None,
 ) -> None:
     """Gradient flow, or stochastic gradient descent, of linear regression on random data with label noise (eqs. 52-57).
 
@@ -19,6 +21,19 @@ def regression_flow(
     fraction of 1 a random part of them, and a whole number n > 1 goes through them in n parts, reshuffled each epoch.
     Records the vectors h and delta, and the numbers test_loss = |h|^2/N + noise^2 and train_loss = |delta|^2/P, before
     each step.
+
+    Parameters
+    ----------
+    alpha : a number > 0, default 1.5
+        Data, over N.
+    noise : a number >= 0, default 0.3
+        Label noise, of variance noise^2.
+    dt : a number > 0, default 0.25
+        Time step, or learning rate.
+    duration : a number >= 0, default 20.0
+        Time that is run: a whole number of steps.
+    batch : 'fresh', a number > 0 and <= 1, a whole number >= 1 or None, default None
+        Data of a step, as above.
     """
     features, data = net.sites(name="feature"), net.sites(alpha, name="datum")
     Psi = net.coupling(data, features)

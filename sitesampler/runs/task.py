@@ -15,6 +15,7 @@ from sitesampler.errors import InputError, PopulationTooSmall, did_you_mean, lis
 from sitesampler.language.network import Network
 from sitesampler.language.script import Plan, Script
 from sitesampler.language.stage import Stage
+from sitesampler.parameters import check_parameters
 from sitesampler.physics.order import OrderParameters
 from sitesampler.records.names import REPLICAS, Kind
 from sitesampler.records.recorder import Recorder, SilentRecorder
@@ -128,6 +129,7 @@ def prepare(
     """
     _check(program, parameters, asked.call)
     beside = (*beside, REPLICAS) if asked.keep_replicas else beside
+    parameters = check_parameters(program, parameters)
     tape = Tape()
     plan = rehearse(program, dict(parameters), asked.every, beside, tape)
     if not plan.records:

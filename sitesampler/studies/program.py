@@ -7,7 +7,8 @@ import inspect
 import sys
 from collections.abc import Callable
 
-from sitesampler.errors import did_you_mean, listing
+from sitesampler.errors import InputError, did_you_mean, listing
+from sitesampler.parameters import check_parameters
 from sitesampler.runs.options import IN_STUDIES
 from sitesampler.studies.study_file import Study, StudyError, place_of
 
@@ -15,12 +16,12 @@ Program = Callable[..., None]
 
 
 def load_program(study: Study) -> Program:
-    """Return the function that a study names, after checking that it takes the study's parameters.
+    """Return the function that a study names, after checking that it takes the study's parameters and their values.
 
     Raises
     ------
     StudyError
-        If there is no such model, file or function, or the function has no such parameter.
+        If there is no such model, file or function, or the function has no such parameter, or no such value of it.
     """
     program = _from_file(study) if ":" in study.program else _from_models(study)
     known = inspect.signature(program).parameters
@@ -37,6 +38,11 @@ def load_program(study: Study) -> Program:
         if name not in names and not takes_any:
             hint = did_you_mean(name, names)
             raise StudyError(f"{label}: {study.program} has no such parameter{hint}; it takes {listing(names)}")
+        for value in study.sweep[name] if table == "sweep" else (study.parameters[name],):
+            try:
+                check_parameters(program, {name: value})
+            except InputError as error:
+                raise StudyError(f"{label}: {error}") from None
     return program
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sitesampler.compute.progress import Progress
 from sitesampler.compute.workers import workers_for
 from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing, name_of
+from sitesampler.parameters import check_parameters
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import NAMES, Kept, Placed
 from sitesampler.runs.pieces import Datasets, Piece, run_pieces
@@ -256,6 +257,13 @@ def _checked(
         if name not in options and name not in known and len(known) == len(own):
             hint = did_you_mean(name, [*known, *options])
             raise InputError(f"{name_of(program)} has no parameter {name!r}{hint}; it takes {listing(known)}")
+    check_parameters(program, {name: value for name, value in fixed.items() if name in known})
+    for name, values in axes.items():
+        for value in values if name in known else ():
+            try:
+                check_parameters(program, {name: value})
+            except InputError as error:
+                raise InputError(f"over[{name!r}]: {error}") from None
     return axes
 
 
