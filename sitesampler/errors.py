@@ -76,7 +76,9 @@ def is_integer(value: Any, least: float = -math.inf) -> bool:
     >>> is_integer(3), is_integer(3, 4), is_integer(True), is_integer(3.0)
     (True, False, False, False)
     """
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or _kind(value) == "m":
+        return False
+    return int(value) >= least
 
 
 def is_number(value: Any) -> bool:
@@ -87,9 +89,14 @@ def is_number(value: Any) -> bool:
     >>> is_number(0.5), is_number(3), is_number(True), is_number("3"), is_number([0.5])
     (True, True, False, False, False)
     """
-    if isinstance(value, (int, float)):
-        return not isinstance(value, bool)
-    return getattr(value, "shape", None) == () and getattr(getattr(value, "dtype", None), "kind", "") in ("f", "i", "u")
+    if isinstance(value, int):  # as large as a float may be
+        return not isinstance(value, bool) and value.bit_length() < sys.float_info.max_exp
+    return isinstance(value, float) or (getattr(value, "shape", None) == () and _kind(value) in ("f", "i", "u"))
+
+
+def _kind(value: Any) -> str:
+    """Return the letter of a type of NumPy: of durations ``m``, which call themselves integers."""
+    return getattr(getattr(value, "dtype", None), "kind", "")
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
@@ -105,11 +112,17 @@ def listing(names: Iterable[str]) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as it stands in a sentence: itself where it is short, else what it is."""
-    text = repr(value)
+    kind = type(value).__name__
     shape = getattr(value, "shape", ())
-    if shape:
+    if isinstance(shape, tuple) and shape:
         return f"an array of shape {shape}"
-    return text if len(text) <= 40 and "\n" not in text and " object at 0x" not in text else f"a {type(value).__name__}"
+    try:
+        text = repr(value)
+    except Exception:  # of a class of the user's, or an integer of thousands of digits
+        text = ""
+    if text and len(text) <= 40 and text.isprintable() and " at 0x" not in text:
+        return text
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def name_of(program: Any) -> str:

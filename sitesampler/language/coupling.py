@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sitesampler.errors import ProgramError, is_number, program_line
+from sitesampler.language.checks import check_number, check_vectors
 from sitesampler.language.groups import Group
-from sitesampler.language.loops import check_number
 from sitesampler.language.no_array import NoArray
 from sitesampler.language.stage import Stage
 from sitesampler.physics.matrix import Matrix
@@ -196,6 +196,7 @@ class Coupling(_Linear):
         Outliers
             See `outlier_eigenvalues`.
         """
+        left, right = check_vectors(left, "left"), check_vectors(right, "right")
         detail, given = (len(left), len(right)), (*left, *right)
         self._stage.say("outlier_singular_values", self.rows.name, self.cols.name, detail=detail, given=given)
         sites = self._sites(left, self.rows), self._sites(right, self.cols)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sitesampler.errors import ProgramError, program_line
-from sitesampler.language.loops import check_columns
+from sitesampler.language.checks import array_given, array_of_numbers, check_columns, check_number
 from sitesampler.language.no_array import NoArray
 from sitesampler.language.stage import Stage
 from sitesampler.vectors import arrays
@@ -70,8 +70,9 @@ class Group(NoArray):
         if covariance is None:
             self._stage.say("normal", self.name, detail=(k,), columns=k or 1)
             return self._stage.ask(lambda: self._columns(self.draws.normal(k or 1), k))
-        matrix = np.asarray(covariance, float)
-        if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.allclose(matrix, matrix.T):
+        matrix = array_of_numbers(covariance, "covariance", axes=2)
+        square = matrix.ndim == 2 and matrix.size and matrix.shape[0] == matrix.shape[1]
+        if not square or not np.allclose(matrix, matrix.T):
             raise ProgramError(
                 f"{program_line()}: covariance must be a symmetric matrix of numbers, not {matrix.tolist()}"
             )
@@ -87,6 +88,10 @@ class Group(NoArray):
     def uniform(self, k: int | None = None, *, low: float = 0.0, high: float = 1.0) -> NDArray[np.floating]:
         """Draw numbers uniform between ``low`` and ``high``, (sites,) or (sites, k)."""
         check_columns(k)
+        for bound, word in ((low, "low"), (high, "high")):
+            check_number(bound, f"{word} of uniform", finite=True)
+        if low > high:
+            raise ProgramError(f"{program_line()}: low of uniform must not be above high, {high}, and is {low}")
         self._stage.say("uniform", self.name, detail=(k,), columns=k or 1, given=(low, high))
         return self._stage.ask(lambda: self._columns(low + (high - low) * self.draws.uniform(k or 1), k))
 
@@ -99,6 +104,7 @@ class Group(NoArray):
             If ``probability`` is not between 0 and 1.
         """
         check_columns(k)
+        check_number(probability, "the probability of bernoulli")
         if not 0 <= probability <= 1:
             raise ProgramError(f"{program_line()}: a probability lies between 0 and 1, not at {probability}")
         self._stage.say("bernoulli", self.name, detail=(k,), columns=k or 1, given=(probability,))
@@ -119,10 +125,12 @@ class Group(NoArray):
             If there is not one probability per option, or they do not add up to 1.
         """
         check_columns(k)
-        values = np.asarray(options, self.draws.dtype).ravel()
+        values = array_of_numbers(options, "the options of choice", 1, self.draws.dtype).ravel()
         if len(values) == 0:
             raise ProgramError(f"{program_line()}: choice needs at least one option")
-        weights = np.full(len(values), 1 / len(values)) if probabilities is None else np.asarray(probabilities, float)
+        weights = np.full(len(values), 1 / len(values))
+        if probabilities is not None:
+            weights = array_of_numbers(probabilities, "the probabilities of choice", 1)
         if weights.shape != values.shape or np.any(weights < 0) or not np.isclose(weights.sum(), 1):
             raise ProgramError(f"{program_line()}: choice needs one probability per option, adding up to 1")
         self._stage.say("choice", self.name, detail=(k,), columns=k or 1, given=(values, weights))
@@ -137,11 +145,9 @@ class Group(NoArray):
         table : float, (n,) array or (n, k) array
             Site i of S gets row ``floor(i n / S)``, so that tables of the same length stay paired.
         """
-        rows = np.atleast_1d(np.asarray(table, self.draws.dtype))
-        if rows.ndim > 2 or len(rows) == 0:
-            raise ProgramError(
-                f"{program_line()}: values takes a number, a list or a table, not an array of shape {rows.shape}"
-            )
+        rows = np.atleast_1d(array_of_numbers(table, "what values deals", 2, self.draws.dtype))
+        if rows.size == 0:
+            raise ProgramError(f"{program_line()}: values needs at least one number to deal")
         self._stage.say("values", self.name, detail=(rows.shape[1:],), given=(rows,))
         return self._stage.ask(lambda: self._dealt(rows))
 
@@ -159,12 +165,10 @@ class Group(NoArray):
         ProgramError
             If it is not one.
         """
-        array = arrays.array_of(x)
+        what = f"must be a site vector of the group {self.name!r}, (sites,) or (sites, columns)"
+        array = array_given(x, word, what)
         if not self.layout.holds(array):
-            raise ProgramError(
-                f"{program_line()}: {word} must be a site vector of the group {self.name!r}, "
-                f"(sites,) or (sites, columns), not {self._stage.described(array)}"
-            )
+            raise ProgramError(f"{program_line()}: {word} {what}, not {self._stage.described(array)}")
         return self.layout.rows_of(array)
 
     def check_finite(self, rows: Rows, word: str) -> None:

@@ -4,13 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
-from sitesampler.errors import ProgramError, is_integer, is_number, program_line, shown
+from sitesampler.errors import ProgramError, program_line
+from sitesampler.language.checks import check_number
 
 #: Significant digits to which times are rounded, so that ``sel(time=50)`` finds the 50 that 1000 steps of 0.05 reach.
 _TIME_DIGITS = 12
+#: Steps of the longest loop: ten times what a very long run takes, and its rehearsal writes down some 10 bytes of each.
+_MOST_STEPS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Times(Sequence[float]):
+    """The times 0, dt, ..., of a clock; each is made when it is asked for."""
+
+    dt: float
+    steps: int
+
+    def __len__(self) -> int:
+        return self.steps + 1
+
+    @overload
+    def __getitem__(self, n: int) -> float: ...
+    @overload
+    def __getitem__(self, n: slice) -> list[float]: ...
+    def __getitem__(self, n: int | slice) -> float | list[float]:
+        if isinstance(n, slice):
+            return [self[i] for i in range(*n.indices(len(self)))]
+        if not -len(self) <= n < len(self):
+            raise IndexError(n)
+        return float(f"{(n % len(self)) * self.dt:.{_TIME_DIGITS}g}")
 
 
 @dataclass
@@ -38,6 +64,13 @@ class Loop:
         """Dimension of what is recorded in the loop."""
         return "layer" if self.kind == "layers" else "time"
 
+    def holds(self, moment: float) -> bool:
+        """Say whether a time is one of the loop's, up to rounding."""
+        if not (np.isfinite(moment) and self.values):
+            return False
+        nearest = round((moment - self.values[0]) / (self.dt or 1.0))
+        return bool(np.isclose(self.values[min(max(nearest, 0), len(self.values) - 1)], moment))
+
 
 def clock(duration: float, dt: float) -> Loop:
     """Return the loop over the times 0, dt, ..., duration."""
@@ -47,11 +80,16 @@ def clock(duration: float, dt: float) -> Loop:
         raise ProgramError(
             f"{program_line()}: a clock needs a finite duration >= 0 and a finite dt > 0, not {duration} and {dt}"
         )
-    steps = round(duration / dt)
+    ratio = duration / dt
+    if ratio >= _MOST_STEPS + 1:
+        raise ProgramError(
+            f"{program_line()}: a duration of {duration} in steps of {dt} makes more than the {_MOST_STEPS:,} steps of "
+            "the longest loop; use a shorter duration or a larger dt"
+        )
+    steps = round(ratio)
     if abs(steps * dt - duration) > 1e-6 * min(dt, duration):
         raise ProgramError(f"{program_line()}: the duration {duration} is not a whole number of steps of {dt}")
-    times = [float(f"{n * dt:.{_TIME_DIGITS}g}") for n in range(steps + 1)]
-    return Loop("clock", times, float(dt))
+    return Loop("clock", Times(dt, steps), float(dt))
 
 
 def steps(n: int) -> Loop:
@@ -68,18 +106,6 @@ def _count(n: float, word: str) -> int:
     check_number(n, f"the number of {word}")
     if not np.isfinite(n) or int(n) != n or n < 0:
         raise ProgramError(f"{program_line()}: the number of {word} must be an integer of at least 0, not {n}")
+    if n > _MOST_STEPS:
+        raise ProgramError(f"{program_line()}: the number of {word} must be at most {_MOST_STEPS:,}, not {n}")
     return int(n)
-
-
-def check_number(value: object, word: str) -> None:
-    """Refuse what is not a single real number."""
-    if not is_number(value):
-        raise ProgramError(f"{program_line()}: {word} must be a number, not {shown(value)}")
-
-
-def check_columns(k: object) -> None:
-    """Refuse what is not a number of inner columns."""
-    if k is not None and not is_integer(k, least=1):
-        raise ProgramError(
-            f"{program_line()}: the number k of inner columns must be an integer above 0, not {shown(k)}"
-        )

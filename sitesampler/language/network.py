@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from sitesampler.errors import ProgramError, program_line, shown
 from sitesampler.language import loops
+from sitesampler.language.checks import array_given, array_of_numbers, check_columns, check_name, check_number
 from sitesampler.language.coupling import Coupling
 from sitesampler.language.groups import Group
-from sitesampler.language.loops import check_columns, check_number
 from sitesampler.language.script import Plan
 from sitesampler.language.sources import Sources
 from sitesampler.language.stage import Stage
@@ -27,6 +27,11 @@ from sitesampler.records.variable import Position
 from sitesampler.vectors import arrays
 from sitesampler.vectors.draws import Draws
 from sitesampler.vectors.layout import Layout
+
+#: Size of the largest group over N; sizes are integers.
+_LARGEST_RATIO = 1_000_000
+#: Order of a tensor beyond which a force is 0 or infinite unless the spins lie on the sphere to the last digit.
+_HIGHEST_ORDER = 100
 
 
 class Records(Protocol):
@@ -70,10 +75,10 @@ class Network(ABC):
             If the ratio is not positive.
         """
         check_number(ratio, "the ratio of a group to N")
-        if not isinstance(name, str) or not name.isidentifier() or name in OF_LOOPS:
-            raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a group; give it one like 'neuron'")
-        if not (np.isfinite(ratio) and ratio > 0):
-            raise ProgramError(f"{program_line()}: the ratio of a group to N must be positive, not {ratio}")
+        check_name(name, "group", "neuron", OF_LOOPS)
+        if not 0 < ratio <= _LARGEST_RATIO:
+            span = f"positive and at most {_LARGEST_RATIO:,}"
+            raise ProgramError(f"{program_line()}: the ratio of a group to N must be {span}, not {ratio}")
         taken = [group.name for group in self._groups]
         name = name if name not in taken else f"{name}{len(taken) + 1}"
         self._stage.say("sites", name, detail=(float(ratio),))
@@ -105,11 +110,9 @@ class Network(ABC):
         cols = rows if cols is None else cols
         for group in (rows, cols):
             self._check_group(group, "a coupling")
-        check_number(gain, "the gain of a coupling")
+        check_number(gain, "the gain of a coupling", finite=True)
         if symmetry is not None:
             check_number(symmetry, "the symmetry of a coupling")
-        if not np.isfinite(gain):
-            raise ProgramError(f"{program_line()}: the gain of a coupling must be finite, not {gain}")
         if symmetry is not None and not -1 <= symmetry <= 1:
             raise ProgramError(f"{program_line()}: the symmetry of a coupling lies between -1 and 1, not at {symmetry}")
         if symmetry is not None and rows is not cols:
@@ -130,6 +133,10 @@ class Network(ABC):
         check_number(order, "the order of a tensor coupling")
         if not np.isfinite(order) or int(order) != order or order < 2:
             raise ProgramError(f"{program_line()}: the order of a tensor coupling is an integer above 1, not {order}")
+        if order > _HIGHEST_ORDER:
+            raise ProgramError(
+                f"{program_line()}: the order of a tensor coupling must be at most {_HIGHEST_ORDER}, not {order}"
+            )
         self._stage.say("tensor_coupling", group.name, detail=(int(order),))
         self._sources.act(group.name, FORCE)
         return TensorCoupling(self._stage, group, self._tensor(group, int(order)), self._sources)
@@ -210,8 +217,8 @@ class Network(ABC):
         """
         self._check_group(group, "a source")
         check_columns(k)
-        if name is not None and not (isinstance(name, str) and name.isidentifier()):
-            raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a source; give it one like 'input'")
+        if name is not None:
+            check_name(name, "source", "input")
         wanted = self._stage.is_recorded if at is None else self._is_now(at)
         self._stage.say("source", group.name, detail=(k, name), columns=(k or 1) if wanted else 0, given=(at,))
         self._sources.act(group.name, name)
@@ -224,12 +231,12 @@ class Network(ABC):
 
     def _is_now(self, at: ArrayLike) -> bool:
         """Say whether the present time is one of those given, all of which must be times of the loop."""
-        times = self._stage.loop("a source").values
-        for moment in np.ravel(at):
-            check_number(moment, "a time of at=")
-            if not np.any(np.isclose(times, moment)):
+        loop = self._stage.loop("a source")
+        moments = array_of_numbers(at, "at=", axes=1).ravel()
+        for moment in moments:
+            if not loop.holds(moment):
                 raise ProgramError(f"{program_line()}: at={moment} is not a time of the loop around the source")
-        return bool(np.any(np.isclose(at, self._stage.time)))
+        return bool(np.any(np.isclose(moments, self._stage.time)))
 
     def record(self, t: float, **values: Any) -> None:
         """Keep what the result shows: site vectors, lists of them (layers), numbers and small arrays.
@@ -243,6 +250,7 @@ class Network(ABC):
             (layers, each of its own group if need be), numbers, one number per inner column, or ``(dims, array)`` as in
             xarray.
         """
+        check_number(t, "the time of net.record")
         self._stage.say("record", detail=(tuple(values),), given={"t": t, **values})
         position = self._stage.position(t)
         self._stage.ask(lambda: self._records.record(position, values, self._groups))
@@ -255,7 +263,7 @@ class Network(ABC):
 
     def _site_vector(self, x: ArrayLike, word: str) -> tuple[NDArray[np.floating], Group]:
         """Return a site vector of any group, and that group."""
-        array = arrays.array_of(x)
+        array = array_given(x, f"net.{word}", "takes a site vector")
         for group in self._groups:
             if group.layout.holds(array):
                 return array, group

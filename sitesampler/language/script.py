@@ -136,6 +136,8 @@ class Script:
     def __init__(self, plan: Plan, rehearsing: bool = False) -> None:
         self.plan, self.rehearsing = plan, rehearsing
         self._next = 0
+        #: Each event of the rehearsal once: a long loop says the same ones again and again.
+        self._known: dict[tuple[Said, int], Said] = {}
 
     def follow(self, event: Said) -> None:
         """Write down the event, or compare it with the next one of the rehearsal.
@@ -146,7 +148,7 @@ class Script:
             If the program says something else than in its rehearsal.
         """
         if self.rehearsing:
-            self.plan.events.append(event)
+            self.plan.events.append(self._known.setdefault((event, event.columns), event))
             return
         expected = self.plan.events[self._next] if self._next < len(self.plan.events) else Said("end")
         self._next += 1

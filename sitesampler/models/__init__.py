@@ -1,8 +1,8 @@
 """The tutorial's systems and more, one short site program per file; the file and its function have one name.
 
-Programs import NumPy, the named nonlinearities and what parameters may be, and speak to ``net`` alone: each runs in every world.  A system
-is there once its file is: nothing lists them.  The same name begins the files of its theory, figures, verification and
-studies, none of which live here.
+Programs import NumPy, the named nonlinearities and what parameters may be, and speak to ``net`` alone: each runs in
+every world.  A system is there once its file is: nothing lists them.  The same name begins the files of its theory,
+figures, verification and studies, none of which live here.
 """
 
 from importlib import import_module

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import psutil
 
-from sitesampler.errors import ProgramError, program_line, shown
+from sitesampler.errors import OutOfMemory, ProgramError, program_line, shown
 from sitesampler.records.names import OUTLIER, REPLICAS, Kind, Names, variables_of
 from sitesampler.records.variable import Array, Position
 from sitesampler.vectors.arrays import Rows
@@ -50,6 +51,8 @@ class Recorded:
     shape: tuple[int, ...] = ()
 
 
+#: Records of a vector after which the memory of its table is looked at again.
+_CHECK_EVERY = 1_000
 #: What has the names that iterations add.
 _ITERATIONS = "the result of iterations"
 #: What has the dimensions that iterations, and replicas that are kept, add.
@@ -117,8 +120,19 @@ class Inspector:
             if self.contents.records.setdefault(name, kind) != kind:
                 raise ProgramError(f"{program_line()}: {name!r} is recorded with another shape than before")
             if position.index % self.every == 0:
-                self.contents.times[name] = self.contents.times.get(name, 0) + 1
+                self.contents.times[name] = times = self.contents.times.get(name, 0) + 1
                 self.contents.loops[name] = position.dim
+                if kind.groups and times % _CHECK_EVERY == 0:
+                    self._refuse_large(name, kind, times)
+
+    def _refuse_large(self, name: str, kind: Recorded, times: int) -> None:
+        """Refuse a vector whose two-time table does not fit already, however many replicas there will be."""
+        needed, free = 16 * len(kind.groups) * (times * kind.columns) ** 2, psutil.virtual_memory().available
+        if needed > free:
+            raise OutOfMemory(
+                f"{program_line()}: {name!r} is recorded {times:,} times and more, whose two-time table alone needs "
+                f"{needed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free; thin the records with every="
+            )
 
     def settle(self, groups: Sequence[RecordedGroup], sources: Sequence[tuple[str, str]]) -> None:
         """Refuse what only the whole program shows: names of responses, and names of groups.
@@ -150,6 +164,8 @@ class Inspector:
 
     def _kind(self, name: str, value: Any, groups: Sequence[RecordedGroup]) -> Recorded:
         layers = value if isinstance(value, list) else [value]
+        for layer in layers:
+            _check_array(name, layer)
         found = [_owner(layer, groups) for layer in layers] or [None]
         first = found[0]
         if isinstance(value, list) and (None in found or len({np.shape(v)[1:] for v in layers}) > 1):
@@ -160,6 +176,7 @@ class Inspector:
             first = None
         if first is None:
             _dims_of(value)  # refuses a pair that names no dimensions
+            _check_array(name, value)
             array = np.asarray(_unlabelled(value))
             if array.dtype.kind not in "fiubc" or (array.size == 0 and -1 not in number_shape(value)):
                 raise ProgramError(
@@ -189,6 +206,17 @@ class Inspector:
                 )
         if name in [*known, *(group.name for group in groups)]:
             raise ProgramError(f"{program_line()}: {name!r} is the name of a dimension; record it under another one")
+
+
+def _check_array(name: str, value: Any) -> None:
+    """Refuse what cannot be an array: rows of different lengths, objects that do not want to be one."""
+    try:
+        np.shape(_unlabelled(value))
+    except Exception:
+        raise ProgramError(
+            f"{program_line()}: {name!r} must be a site vector, a list of them, a number or a small array to be "
+            f"recorded, not {shown(value)}"
+        ) from None
 
 
 def check_name(name: str) -> None:
