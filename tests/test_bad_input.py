@@ -144,7 +144,7 @@ def plain(
         ({"dt": 0.3, "duration": 1}, "the duration 1 is not a whole number of steps of 0.3"),
         ({"dt": 1e9, "duration": 1}, "the duration 1 is not a whole number of steps of 1000000000.0"),
         ({"duration": "long"}, "the duration of a clock must be a number, not 'long'"),
-        ({"ratio": -1}, "the ratio of a group to N must be positive, not -1"),
+        ({"ratio": -1}, "the ratio of a group to N must be positive and at most 1,000,000, not -1"),
         ({"order": 1}, "the order of a tensor coupling is an integer above 1, not 1"),
         ({"layers": 2.5}, "the number of layers must be an integer of at least 0, not 2.5"),
     ],

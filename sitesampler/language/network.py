@@ -235,7 +235,7 @@ class Network(ABC):
         moments = array_of_numbers(at, "at=", axes=1).ravel()
         for moment in moments:
             if not loop.holds(moment):
-                raise ProgramError(f"{program_line()}: at={moment} is not a time of the loop around the source")
+                raise ProgramError(f"{program_line()}: at={moment:g} is not a time of the loop around the source")
         return bool(np.any(np.isclose(moments, self._stage.time)))
 
     def record(self, t: float, **values: Any) -> None:

@@ -164,8 +164,6 @@ class Inspector:
 
     def _kind(self, name: str, value: Any, groups: Sequence[RecordedGroup]) -> Recorded:
         layers = value if isinstance(value, list) else [value]
-        for layer in layers:
-            _check_array(name, layer)
         found = [_owner(layer, groups) for layer in layers] or [None]
         first = found[0]
         if isinstance(value, list) and (None in found or len({np.shape(v)[1:] for v in layers}) > 1):
@@ -262,7 +260,10 @@ def _unlabelled(value: Any) -> Any:
 def _owner(value: Any, groups: Sequence[RecordedGroup]) -> int | None:
     if isinstance(value, tuple):
         return None
-    shape = np.shape(value)
+    try:
+        shape = np.shape(value)
+    except Exception:  # refused as what it is not
+        return None
     if len(shape) not in (1, 2):
         return None
     return next((i for i, group in enumerate(groups) if group.layout.rows == shape[0]), None)
