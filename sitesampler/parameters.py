@@ -62,7 +62,9 @@ class Kind:
 
 
 def _in_python(value: Any) -> Any:
-    return value.item() if getattr(value, "shape", None) == () else value
+    """Return a number of NumPy as one of Python, and an integer that no array holds as a float."""
+    value = value.item() if getattr(value, "shape", None) == () else value
+    return float(value) if isinstance(value, int) and value.bit_length() > 63 else value
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def whole(least: float = -math.inf, most: float = math.inf) -> Kind:
     return Kind(
         inside.of("a whole number"),
         lambda value: is_number(value) and inside.holds(value) and int(value) == value,
-        lambda value: int(_in_python(value)),
+        lambda value: int(value),
     )
 
 
@@ -230,6 +232,22 @@ def _any_of(kinds: list[Kind]) -> Kind:
     return Kind(
         _either([kind.words for kind in kinds]), lambda given: any(kind.fits(given) for kind in kinds), value, choices
     )
+
+
+def signature_of(program: Any) -> Mapping[str, inspect.Parameter]:
+    """Return all that a program takes, the network first.
+
+    Raises
+    ------
+    InputError
+        If it is no program: not a function, or one of Python's own.
+    """
+    try:
+        if isinstance(program, type) or inspect.isbuiltin(program):
+            raise TypeError
+        return inspect.signature(program).parameters
+    except (TypeError, ValueError):
+        raise InputError(f"a program is a function that takes net, not {shown(program)}") from None
 
 
 def kinds_of(program: Callable[..., Any]) -> dict[str, Kind]:

@@ -130,7 +130,7 @@ def test_defaults_are_what_they_may_be(name: str) -> None:
         ("perceptron_flow", {"loss": "hinges"}, "'hinge' or 'square', not 'hinges' (did you mean 'hinge'?)"),
         ("regression_flow", {"batch": np.nan}, "regression_flow: batch must be 'fresh', a number > 0 and <= 1"),
         ("regression_flow", {"batch": True}, "regression_flow: batch must be 'fresh', a number > 0 and <= 1"),
-        ("random_rnn_lyapunov", {"duration": 20}, "transient must be below the duration, 20, not 20.0"),
+        ("random_rnn_lyapunov", {"duration": 20, "transient": 20}, "transient must be below the duration, 20, not 20"),
         ("low_rank_rnn", {"start": [1, 2]}, "low_rank_rnn: start must be one number, or one for each of the 1 struct"),
         ("spiked_wigner", {"overlaps": [[1, 2], [0, 1]]}, "spiked_wigner: overlaps must be a symmetric matrix"),
         ("spiked_wigner", {"overlaps": [[1, 2], [2, 1]]}, "spiked_wigner: overlaps must be positive semidefinite"),

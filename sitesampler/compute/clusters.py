@@ -10,13 +10,14 @@ import functools
 import importlib.metadata
 import os
 import platform
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
 from typing import Any
 
-from sitesampler.errors import InputError, SiteSamplerError
+from sitesampler.errors import InputError, SiteSamplerError, shown
 from sitesampler.version import __version__
 
 #: Seconds until a scheduler that does not answer is given up.
@@ -128,8 +129,17 @@ def check_client(client: Any) -> None:
     Traceback (most recent call last):
     sitesampler.errors.InputError: client must be a dask.distributed.Client, not 'tcp://10.0.0.1:8786'
     """
-    if client is not None and not hasattr(client, "submit"):
-        raise InputError(f"client must be a dask.distributed.Client, not {client!r}")
+    if client is None:
+        return
+    # Whoever has a client has imported it; an executor has `submit` too, but no scheduler.
+    known = getattr(sys.modules.get("distributed"), "Client", None)
+    if known is None or not isinstance(client, known):
+        raise InputError(f"client must be a dask.distributed.Client, not {shown(client)}")
+    if client.asynchronous:
+        raise InputError(
+            "the client is asynchronous, and a call waits for its results; connect Client(address) without "
+            "asynchronous=True, outside of coroutines"
+        )
 
 
 class Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ def check_number(value: Any, word: str, finite: bool = False) -> None:
     """Refuse what is not a single real number."""
     if not is_number(value):
         raise ProgramError(f"{program_line()}: {word} must be a number, not {shown(value)}")
-    if finite and not np.isfinite(value):
+    if finite and not math.isfinite(value):
         raise ProgramError(f"{program_line()}: {word} must be finite, not {value}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -66,7 +67,7 @@ class Loop:
 
     def holds(self, moment: float) -> bool:
         """Say whether a time is one of the loop's, up to rounding."""
-        if not (np.isfinite(moment) and self.values):
+        if not (math.isfinite(moment) and self.values):
             return False
         nearest = round((moment - self.values[0]) / (self.dt or 1.0))
         return bool(np.isclose(self.values[min(max(nearest, 0), len(self.values) - 1)], moment))
@@ -76,7 +77,7 @@ def clock(duration: float, dt: float) -> Loop:
     """Return the loop over the times 0, dt, ..., duration."""
     check_number(duration, "the duration of a clock")
     check_number(dt, "the time step of a clock")
-    if not (dt > 0 and np.isfinite(dt) and np.isfinite(duration) and duration >= 0):
+    if not (dt > 0 and math.isfinite(dt) and math.isfinite(duration) and duration >= 0):
         raise ProgramError(
             f"{program_line()}: a clock needs a finite duration >= 0 and a finite dt > 0, not {duration} and {dt}"
         )
@@ -104,7 +105,7 @@ def layers(count: int) -> Loop:
 
 def _count(n: float, word: str) -> int:
     check_number(n, f"the number of {word}")
-    if not np.isfinite(n) or int(n) != n or n < 0:
+    if not math.isfinite(n) or int(n) != n or n < 0:
         raise ProgramError(f"{program_line()}: the number of {word} must be an integer of at least 0, not {n}")
     if n > _MOST_STEPS:
         raise ProgramError(f"{program_line()}: the number of {word} must be at most {_MOST_STEPS:,}, not {n}")

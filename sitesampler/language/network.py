@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -131,7 +132,7 @@ class Network(ABC):
         """
         self._check_group(group, "a tensor coupling")
         check_number(order, "the order of a tensor coupling")
-        if not np.isfinite(order) or int(order) != order or order < 2:
+        if not math.isfinite(order) or int(order) != order or order < 2:
             raise ProgramError(f"{program_line()}: the order of a tensor coupling is an integer above 1, not {order}")
         if order > _HIGHEST_ORDER:
             raise ProgramError(

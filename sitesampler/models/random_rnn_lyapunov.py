@@ -16,7 +16,7 @@ def random_rnn_lyapunov(
     phi: Differentiable = "tanh",
     dt: Annotated[float, above(0, most=2)] = 0.05,
     duration: NonNegative = 100.0,
-    transient: NonNegative = 20.0,
+    transient: NonNegative | None = None,
 ) -> None:
     """Largest Lyapunov exponent of the random network, from a tangent vector that is renormalised (eq. 9).
 
@@ -36,9 +36,10 @@ def random_rnn_lyapunov(
         Time step, in units of the relaxation time.
     duration : a number >= 0, default 100.0
         Time that is run, in the same units: a whole number of steps.
-    transient : a number >= 0, default 20.0
-        Time before which growth is not counted, below the duration.
+    transient : a number >= 0 or None, default None
+        Time before which growth is not counted, below the duration; a fifth of it if None.
     """
+    transient = duration / 5 if transient is None else transient
     require(transient < duration, f"transient must be below the duration, {duration}, not {transient}")
     phi = nonlinearity(phi)
     neurons = net.sites()

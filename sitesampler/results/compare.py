@@ -129,8 +129,10 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
 
     _check_result(dataset, "interval")
     if not is_number(level) or not 0 < level < 1:
-        raise InputError(f"level must be a probability between 0 and 1, such as 0.95, not {level!r}")
+        raise InputError(f"level must be a probability between 0 and 1, such as 0.95, not {shown(level)}")
     known = [str(known) for known in dataset.data_vars if STANDARD_ERROR.name(str(known)) in dataset]
+    if not isinstance(name, str):
+        raise InputError(f"name must be that of a variable, not {shown(name)}; with errors there are {listing(known)}")
     if name not in dataset:
         raise InputError(
             f"the dataset has no variable {name!r}{did_you_mean(name, known)}; with errors it has {listing(known)}"

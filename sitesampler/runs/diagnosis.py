@@ -151,6 +151,7 @@ def diagnose(
     first |= {} if chunk is None else {"chunk": chunk}
     # What sample refuses, it refuses here, before any work; a seed that is none is handed on to be refused too.
     base = sample(program, **common, **first, seed=entropy if is_integer(seed, 0) else seed)
+    first |= {name: base.attrs[name] for name in ("population", "replicas", "tolerance")}
     parts = _parts(program, base, first, options)
     runs: list[dict[str, Any]] = [{**first, "seed": entropy}]
     seen: list[tuple[_Part, xr.Dataset]] = []

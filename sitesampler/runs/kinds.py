@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sitesampler.errors import is_integer, is_number
+from sitesampler.errors import is_integer, is_number, shown
+
+#: The largest count that means anything: a million times the largest populations that have been run.
+_MOST = 10**15
 
 
 @dataclass(frozen=True)
@@ -36,27 +40,47 @@ class Kind:
     value: Callable[[Any], Any] = lambda value: value
 
 
-def count(least: int) -> Kind:
-    """Return the kind of an integer of at least so much."""
+def count(least: int, most: float = _MOST) -> Kind:
+    """Return the kind of an integer in a range; 1e4 is one."""
+
+    def allowed(value: Any, least: int = least) -> bool:
+        whole = is_integer(value) or (is_number(value) and math.isfinite(value) and int(value) == value)
+        return whole and least <= value <= most
+
+    def refusal(name: str, value: Any) -> str:
+        large = (is_integer(value) or is_number(value)) and value > most
+        return f"{name} must be an integer of at {f'most {most:,}' if large else f'least {least}'}, not {shown(value)}"
+
     return Kind(
         "a positive integer" if least else "an integer that is not negative",
-        lambda value: is_integer(value, min(least, 1)),
-        lambda value: is_integer(value, least),
-        lambda name, value: f"{name} must be an integer of at least {least}, not {value!r}",
+        lambda value: allowed(value, min(least, 1)),
+        allowed,
+        refusal,
         int,
     )
 
 
-def count_or(word: str, least: int, what: str) -> Kind:
+def natural() -> Kind:
+    """Return the kind of a natural number of any size: a seed."""
+    return Kind(
+        "an integer that is not negative",
+        lambda value: is_integer(value, 0),
+        lambda value: is_integer(value, 0),
+        lambda name, value: f"{name} must be an integer of at least 0, not {shown(value)}",
+        int,
+    )
+
+
+def count_or(word: str, least: int, what: str, most: float = _MOST) -> Kind:
     """Return the kind of an integer or one word."""
-    integer = count(least)
+    integer = count(least, most)
 
     def refusal(name: str, value: Any) -> str:
-        return f"{name} must be {what}, not {value!r}" if isinstance(value, str) else integer.refusal(name, value)
+        return f"{name} must be {what}, not {shown(value)}" if isinstance(value, str) else integer.refusal(name, value)
 
     return Kind(
         f'{integer.words}, or "{word}"' if not least else f'{integer.words} or "{word}"',
-        lambda value: value == word or integer.written(value),
+        lambda value: (isinstance(value, str) and value == word) or integer.written(value),
         lambda value: (isinstance(value, str) and value == word) or integer.allowed(value),
         refusal,
         lambda value: value if isinstance(value, str) else int(value),
@@ -69,7 +93,7 @@ def number(words: str, test: Callable[[Any], bool], refusal: str, written: Calla
         words,
         lambda value: is_number(value) and (written or test)(value),
         lambda value: is_number(value) and test(value),
-        lambda name, value: f"{name} {refusal}, not {value!r}",
+        lambda name, value: f"{name} {refusal}, not {shown(value)}",
         float,
     )
 
@@ -78,10 +102,12 @@ def flag() -> Kind:
     """Return the kind of a truth value."""
 
     def is_flag(value: Any) -> bool:
-        return isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+        return isinstance(value, bool) or (
+            getattr(value, "shape", None) == () and getattr(getattr(value, "dtype", None), "kind", "") == "b"
+        )
 
     return Kind(
-        "true or false", is_flag, is_flag, lambda name, value: f"{name} must be True or False, not {value!r}", bool
+        "true or false", is_flag, is_flag, lambda name, value: f"{name} must be True or False, not {shown(value)}", bool
     )
 
 
@@ -89,12 +115,15 @@ def path() -> Kind:
     """Return the kind of a path of a file or folder."""
 
     def refusal(name: str, value: Any) -> str:
-        return (
-            f"{name} must be a path, not {repr(value) if not isinstance(value, (str, os.PathLike)) else 'an empty one'}"
-        )
+        if not isinstance(value, (str, os.PathLike)):
+            return f"{name} must be a path, not {shown(value)}"
+        return f"{name} must be a path, not {'one with a null character' if os.fspath(value) else 'an empty one'}"
 
     def allowed(value: Any) -> bool:
-        return isinstance(value, (str, os.PathLike)) and bool(os.fspath(value))
+        if not isinstance(value, (str, os.PathLike)):
+            return False
+        text = os.fspath(value)
+        return isinstance(text, str) and bool(text) and "\0" not in text
 
     return Kind("", allowed, allowed, refusal, Path)
 
@@ -107,14 +136,14 @@ def precision() -> Kind:
 
         try:
             return np.dtype(object if value is None else value).name
-        except TypeError:
+        except Exception:  # whatever NumPy says of what is no type
             return ""
 
     return Kind(
         'either "float64" or "float32"',
-        lambda value: value in ("float64", "float32"),
+        lambda value: isinstance(value, str) and value in ("float64", "float32"),
         lambda value: name_of_type(value) in ("float64", "float32"),
-        lambda name, value: f"{name} must be 'float64' or 'float32', not {value!r}",
+        lambda name, value: f"{name} must be 'float64' or 'float32', not {shown(value)}",
         name_of_type,
     )
 

@@ -24,6 +24,7 @@ from sitesampler.runs.kinds import (
     count,
     count_or,
     flag,
+    natural,
     path,
     precision,
 )
@@ -71,7 +72,7 @@ class _Run(_Options):
     """What both worlds are asked for."""
 
     replicas: int = _option(8, count(1))
-    seed: int | None = _option(None, count(0))
+    seed: int | None = _option(None, natural())
     every: int = _option(1, count(1))
     dtype: str = _option("float64", precision())
     keep_replicas: bool = _option(False, flag())
@@ -132,7 +133,9 @@ Asked = Sampled | Simulated
 class Iterated(_Options):
     """How order parameters are iterated, if they are; each field is an option of `sample`."""
 
-    iterations: int | Literal["auto"] | None = _option(None, count_or("auto", 1, '"auto" or a number of iterations'))
+    iterations: int | Literal["auto"] | None = _option(
+        None, count_or("auto", 1, '"auto" or a number of iterations', most=10_000)
+    )
     chunk: int | None = _option(None, count(2))
     damping: float = _option(0.0, DAMPING)
     until: float | None = _option(None, UNTIL)
@@ -145,7 +148,9 @@ class Iterated(_Options):
             return
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None and not (isinstance(value, (str, float, bool)) and value == each.default):
+            if value is None and each.default is None:
+                continue
+            if not (isinstance(value, (str, float, bool)) and value == each.default):
                 raise InputError(f'{each.name} says how order parameters are iterated; add iterations="auto"')
 
     def chunk_of(self, population: int) -> int:
@@ -179,7 +184,7 @@ class Placed(_Options):
     """Where pieces run, and what is shown meanwhile."""
 
     client: Any = _option(None, ANYTHING)  # noqa: RUF009
-    progress: bool | None = _option(None, ANYTHING)
+    progress: bool | None = _option(None, flag())
 
     def __post_init__(self) -> None:
         super().__post_init__()

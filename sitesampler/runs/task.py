@@ -15,7 +15,7 @@ from sitesampler.errors import InputError, PopulationTooSmall, did_you_mean, lis
 from sitesampler.language.network import Network
 from sitesampler.language.script import Plan, Script
 from sitesampler.language.stage import Stage
-from sitesampler.parameters import check_parameters
+from sitesampler.parameters import check_parameters, signature_of
 from sitesampler.physics.order import OrderParameters
 from sitesampler.records.names import REPLICAS, Kind
 from sitesampler.records.recorder import Recorder, SilentRecorder
@@ -140,12 +140,7 @@ def prepare(
 
 def _check(program: Any, parameters: Mapping[str, Any], call: str) -> None:
     """Refuse parameters that the program does not have, and programs that no call could pass all parameters to."""
-    if not callable(program):
-        raise InputError(f"a program is a function that takes net, not {program!r}")
-    try:
-        known = list(inspect.signature(program).parameters.values())
-    except ValueError:
-        raise InputError(f"a program is a function that takes net, not {program!r}") from None
+    known = list(signature_of(program).values())
     if not known or known[0].kind not in (known[0].POSITIONAL_ONLY, known[0].POSITIONAL_OR_KEYWORD):
         name = name_of(program)
         raise InputError(f"{name} must take the network as its first argument: def {name}(net, *, ...)")

@@ -83,6 +83,11 @@ def save_result(dataset: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         raise
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from None
+    except (TypeError, ValueError):  # of whoever writes the format
+        raise StorageError(
+            f"{path} cannot hold the dataset: the names of its attributes must be strings, and their values strings, "
+            "numbers or lists of them"
+        ) from None
 
 
 def open_result(path: str | os.PathLike[str]) -> xr.Dataset:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from sitesampler.errors import InputError
+from sitesampler.errors import InputError, is_number, shown
 from sitesampler.records.names import ORDER_PARAMETERS
 from sitesampler.storage.settings import plain
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 #: Variables whose entries mean something else at each point: what a single run holds for another to start from.
 _OF_ONE_RUN = [ORDER_PARAMETERS.name("")]
+
+#: Integers beyond are not all numbers of double precision: seeds of 128 bits are kept as text.
+_LARGEST_EXACT = 2**53
 
 #: The values of what is swept, by name.
 Axes = Mapping[str, tuple[Any, ...]]
@@ -30,18 +33,28 @@ def checked_values(label: str, values: Any) -> tuple[Any, ...]:
     ------
     InputError
     """
-    listed = () if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable) else tuple(values)
+    no_list = isinstance(values, (str, bytes, memoryview, Mapping, set, frozenset)) or not isinstance(values, Iterable)
+    try:
+        listed = () if no_list else tuple(values)
+    except Exception:  # what only looks as if one could go through it, such as an array without axes
+        listed = ()
     if not listed:
-        raise InputError(f"{label} must be a list of values, got {values!r}")
+        raise InputError(f"{label} must be a list of values, got {shown(values)}")
     # Numbers of numpy would turn site vectors of float32 into float64.
     listed = tuple(value.item() if getattr(value, "shape", None) == () else value for value in listed)
-    if len(set(coordinate(listed))) < len(listed):
-        raise InputError(f"{label} names a value twice: {values!r}")
+    try:
+        names = coordinate(listed)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{label} must hold numbers, strings, lists of them or functions, not {shown(values)}"
+        ) from None
+    if len(set(names)) < len(listed):
+        raise InputError(f"{label} names a value twice: {shown(values)}")
     return listed
 
 
 def coordinate(values: Iterable[Any]) -> list[Any]:
-    """Return the coordinate of swept values: themselves where all are numbers, else their text.
+    """Return the coordinate of swept values: themselves where all are numbers that a file holds, else their text.
 
     Examples
     --------
@@ -49,7 +62,7 @@ def coordinate(values: Iterable[Any]) -> list[Any]:
     ([0.5, 1], ['tanh', '0.5', '[1, 2]'])
     """
     values = [plain(value) for value in values]
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values):
+    if all(is_number(value) and (isinstance(value, float) or abs(value) <= _LARGEST_EXACT) for value in values):
         return values
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 

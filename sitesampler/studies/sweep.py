@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sitesampler.compute.progress import Progress
 from sitesampler.compute.workers import workers_for
-from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing, name_of
-from sitesampler.parameters import check_parameters
+from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing, name_of, shown
+from sitesampler.parameters import check_parameters, signature_of
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import NAMES, Kept, Placed
 from sitesampler.runs.pieces import Datasets, Piece, run_pieces
@@ -100,7 +100,7 @@ def sweep(
     >>> ds.q.sizes["sigma_w"], ds.sigma_w.values.tolist(), ds.sigma_w.attrs["long_name"]
     (2, [0.8, 2.0], 'parameter sigma_w of deep_propagation')
     """
-    call, notes = call or sample, list[str]()
+    call, notes = sample if call is None else call, list[str]()
     axes = _checked(program, call, over, fixed if seed is None else {**fixed, "seed": seed})
     kept, placed = Kept.of({"checkpoint": checkpoint, "resume": resume}), Placed(client=client, progress=progress)
     place = None if kept.checkpoint is None else Inside(kept.checkpoint, kept.resume, notes.append)
@@ -239,13 +239,10 @@ def _checked(
     program: Any, call: Callable[..., Any], over: Mapping[str, Any], fixed: Mapping[str, Any]
 ) -> dict[str, tuple[Any, ...]]:
     """Return the axes, after refusing what would be wrong at every point."""
-    if not isinstance(over, Mapping) or not over:
-        raise InputError(f"over must name what is swept, such as {{'g': [0.5, 1.0]}}, not {over!r}")
+    if not isinstance(over, Mapping) or not over or not all(isinstance(name, str) for name in over):
+        raise InputError(f"over must name what is swept, such as {{'g': [0.5, 1.0]}}, not {shown(over)}")
     axes = {name: checked_values(f"over[{name!r}]", values) for name, values in over.items()}
-    try:
-        own = list(inspect.signature(program).parameters.values())[1:]
-    except (TypeError, ValueError):
-        raise InputError(f"a program is a function that takes net, not {program!r}") from None
+    own = list(signature_of(program).values())[1:]
     options = ["seed", *_options(call)]
     known = [item.name for item in own if item.kind is not item.VAR_KEYWORD]
     for name in (*axes, *fixed):
@@ -268,6 +265,15 @@ def _checked(
 
 
 def _options(call: Callable[..., Any]) -> list[str]:
+    """Return the options of a call.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if not callable(call) or isinstance(call, type) or inspect.isbuiltin(call):
+        raise InputError(f"call must be sample or simulate, or a function that is called like them, not {shown(call)}")
     return [item.name for item in inspect.signature(call).parameters.values() if item.kind is item.KEYWORD_ONLY]
 
 
