@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sitesampler.errors import ProgramError, is_integer, is_number, program_line, shown
+from sitesampler.errors import ProgramError, SiteSamplerError, is_integer, is_number, program_line, shown
 from sitesampler.vectors import arrays
 
 #: The most inner columns: at the smallest populations they still fill a gigabyte.
@@ -52,6 +52,8 @@ def array_of_numbers(value: Any, word: str, axes: int, dtype: Any = float) -> ND
         given = np.asarray(value)
         if given.dtype.kind not in "fiub" or given.ndim > axes:
             raise TypeError
+    except SiteSamplerError:
+        raise
     except Exception:  # whatever an object does that is asked to be an array
         raise ProgramError(
             f"{program_line()}: {word} must be {('a number', 'numbers in a list', 'numbers in a table')[axes]}, not "
@@ -66,6 +68,8 @@ def array_given(x: Any, word: str, what: str) -> NDArray[Any]:
     """Return what is given in the place of a site vector as an array, after refusing what cannot be one."""
     try:
         return arrays.array_of(x)
+    except SiteSamplerError:
+        raise
     except Exception:  # rows of different lengths, or an object that does not want to be an array
         raise ProgramError(f"{program_line()}: {word} {what}, not {shown(x)}") from None
 

@@ -90,9 +90,9 @@ class Group(NoArray):
         check_columns(k)
         for bound, word in ((low, "low"), (high, "high")):
             check_number(bound, f"{word} of uniform", finite=True)
+        self._stage.say("uniform", self.name, detail=(k,), columns=k or 1, given=(low, high))
         if low > high:
             raise ProgramError(f"{program_line()}: low of uniform must not be above high, {high}, and is {low}")
-        self._stage.say("uniform", self.name, detail=(k,), columns=k or 1, given=(low, high))
         return self._stage.ask(lambda: self._columns(low + (high - low) * self.draws.uniform(k or 1), k))
 
     def bernoulli(self, probability: float, k: int | None = None) -> NDArray[np.floating]:
@@ -125,7 +125,7 @@ class Group(NoArray):
             If there is not one probability per option, or they do not add up to 1.
         """
         check_columns(k)
-        values = array_of_numbers(options, "the options of choice", 1, self.draws.dtype).ravel()
+        values = array_of_numbers(options, "the options of choice", 2, self.draws.dtype).ravel()
         if len(values) == 0:
             raise ProgramError(f"{program_line()}: choice needs at least one option")
         weights = np.full(len(values), 1 / len(values))

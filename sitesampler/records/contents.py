@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from sitesampler.errors import OutOfMemory, ProgramError, program_line, shown
+from sitesampler.errors import OutOfMemory, ProgramError, SiteSamplerError, program_line, shown
 from sitesampler.records.names import OUTLIER, REPLICAS, Kind, Names, variables_of
 from sitesampler.records.variable import Array, Position
 from sitesampler.vectors.arrays import Rows
@@ -210,6 +210,8 @@ def _check_array(name: str, value: Any) -> None:
     """Refuse what cannot be an array: rows of different lengths, objects that do not want to be one."""
     try:
         np.shape(_unlabelled(value))
+    except SiteSamplerError:
+        raise
     except Exception:
         raise ProgramError(
             f"{program_line()}: {name!r} must be a site vector, a list of them, a number or a small array to be "
@@ -262,6 +264,8 @@ def _owner(value: Any, groups: Sequence[RecordedGroup]) -> int | None:
         return None
     try:
         shape = np.shape(value)
+    except SiteSamplerError:
+        raise
     except Exception:  # refused as what it is not
         return None
     if len(shape) not in (1, 2):
