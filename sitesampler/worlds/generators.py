@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pickle
 import random
+import threading
 
 import numpy as np
+
+#: Blocks that watch the same generators, in several threads of a sweep, would see each other.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class GlobalGenerators:
@@ -30,6 +34,7 @@ class GlobalGenerators:
     moved = False
 
     def __enter__(self) -> GlobalGenerators:
+        _ONE_AT_A_TIME.acquire()
         self._numpy, self._python = np.random.get_state(legacy=False), random.getstate()  # noqa: NPY002
         np.random.random()  # noqa: NPY002
         random.random()
@@ -41,6 +46,7 @@ class GlobalGenerators:
         if not self.moved:
             np.random.set_state(self._numpy)  # noqa: NPY002
             random.setstate(self._python)
+        _ONE_AT_A_TIME.release()
 
 
 def _states() -> bytes:

@@ -1,7 +1,7 @@
 """The tape of a rehearsal: what each word was given and what it answered, for a few sites of each group.
 
-A replay lets the words answer from it, and compares what they are given.  It keeps about as much for each word as the
-script itself does, and is let go when the replay is over.
+A replay lets the words answer from it, and compares what they are given.  20,000 steps of a random network take 45 MB;
+a tape that is full keeps the beginning of a program only.  It is let go when the replay is over.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+#: Bytes after which a tape is full, and those that a number or an array takes beside its values.
+_FULL, _OVERHEAD = 256e6, 300
 #: Sites of each group that are kept, in two handfuls; their numbers are odd, so that signs cannot cancel in them.
 FEW, OTHERS = 13, 11
 
@@ -54,6 +56,12 @@ class Tape:
         self.ratios: list[float] = []
         self._sites: dict[int, NDArray[np.intp] | None] = {}
         self._generator = np.random.default_rng(0)
+        self._bytes = 0.0
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is kept any more."""
+        return self._bytes > _FULL
 
     # ------------------------------------------------------------------------------------------------------- recording
     def meet(self, sites: int, ratio: float) -> None:
@@ -63,18 +71,24 @@ class Tape:
 
     def hear(self, given: Any) -> None:
         """Keep what the next word is given: a copy, since a program may go on to change it in place."""
+        if self.full:
+            return
         parts = []
         for label, array in parts_of(given):
             sites = self._chosen(array)
             parts.append(Part(label, array.shape, array.copy() if sites is None else array[sites], sites is not None))
+            self._bytes += parts[-1].values.nbytes + _OVERHEAD
         self.given.append(parts)
         self.answers.append(None)
 
     def keep(self, answer: Any, over_sites: bool) -> None:
         """Keep what the newest word answers."""
+        if self.full:
+            return
         if over_sites and isinstance(answer, np.ndarray):
             rows = np.atleast_2d(answer.T)[:, self._chosen(answer)]
             self.answers[-1] = SiteAnswer(rows, answer.ndim > 1)
+            self._bytes += rows.nbytes + _OVERHEAD
         else:
             self.answers[-1] = deepcopy(answer)
 

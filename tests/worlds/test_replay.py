@@ -38,9 +38,9 @@ def model(step: Step, late: bool = False) -> Any:
         neurons = net.sites(name="neuron")
         J = net.coupling(neurons, gain=1.2)
         h = neurons.normal()
-        for t in net.clock(5.0, 0.25):
+        for t in net.clock(2.0, 0.25):
             net.record(t, h=h)
-            x = step(h) if t > 4.0 or not late else h
+            x = step(h) if t > 1.5 or not late else h
             h = h + 0.25 * (J @ np.tanh(x) - h)
 
     return program
@@ -457,9 +457,18 @@ def test_a_tape_keeps_a_few_sites_of_each_vector() -> None:
     tape = check(model(lambda h: h))
     kept = [part for parts in tape.given for part in parts if part.over_sites]
     answers = [answer.rows for answer in tape.answers if isinstance(answer, SiteAnswer)]
-    assert len(kept) == 2 * 21 and len(answers) == 1 + 21  # of the records and the products
+    assert len(kept) == 2 * 9 and len(answers) == 1 + 9  # of the records and the products
     assert {part.values.shape for part in kept} == {(FEW + OTHERS,)}
     assert {rows.shape for rows in answers} == {(1, FEW + OTHERS)}
+
+
+def test_a_full_tape_keeps_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sitesampler.worlds.tape._FULL", 5_000)
+    late = model(lambda h: h - h.mean(), late=True)
+    tape = check(late)
+    assert tape.full and 8 < len(tape.given) < 20
+    with pytest.raises(ProgramError, match="mixes the sites"):
+        check(model(lambda h: h - h.mean()))
 
 
 def test_the_global_generators_are_left_alone() -> None:
