@@ -9,7 +9,7 @@ import threading
 import numpy as np
 
 #: Blocks that watch the same generators, in several threads of a sweep, would see each other.
-_ONE_AT_A_TIME = threading.Lock()
+_ONE_AT_A_TIME = threading.RLock()
 
 
 class GlobalGenerators:

@@ -35,6 +35,8 @@ Places = NDArray[np.intp]
 _SAME = 1e-9
 #: A difference counts when it is this many times larger than what a change of the last digits makes of the answers.
 _BEYOND_ROUNDING = 1e3
+#: What rounding alone makes, before anything amplifies it.
+_ROUNDING = 1e-12
 #: The second replay has many sites and the beginning of the program only: it is there for ``h[:500]`` and ``len(h)``.
 _MANY, _WORDS = 183 * OTHERS, 48
 #: So many times a program must be seen to use a global generator.
@@ -43,8 +45,8 @@ _TIMES = 5
 _DISCRETE = ("choice", "bernoulli", "values")
 
 _AGAIN = (
-    "is another when the program runs again: it draws random numbers of its own, or keeps something outside of itself "
-    "from run to run; draw with the words of a group, such as group.normal(), and let each run begin anew"
+    "when the program runs again: it draws random numbers of its own, or keeps something outside of itself from run to "
+    "run; draw with the words of a group, such as group.normal(), and let each run begin anew"
 )
 _GLOBAL = (
     "by this line the program has used the global generator of NumPy or of Python, which everything that runs at the "
@@ -59,8 +61,8 @@ _ORDER = (
     "or picked out by an index; sites mix through net.mean(x), net.overlap(x, y) and couplings only"
 )
 _NUMBER = (
-    "depends on the number of sites, which is no part of a model: net.mean(x) and net.overlap(x, y) are averages, and "
-    "have their 1/N"
+    "depends on the number of sites, which is no part of a model: net.mean(x) and net.overlap(x, y) have their 1/N, "
+    "and the entries of a coupling their variance gain^2/N"
 )
 _MIXED = (
     "mixes the sites or counts them; a site knows its own values and what the words of net answer, so write "
@@ -199,21 +201,27 @@ class _Replays:
         suspects = [word for word in heard.odd if self._difference(heard, word, places) > _SAME]
         if suspects or heard.error:
             first = suspects[0] if suspects else heard.words
-            if self._changes(first):
-                raise ProgramError(self._sentence(first, places, heard, _AGAIN))
+            if self._changes():
+                kind = f"is another {_AGAIN}" if suspects else _AGAIN
+                raise ProgramError(self._sentence(first, places, heard, kind))
             self._check_rounding(suspects, heard, places, until)
         elif generators.moved:
             self._check_generators(heard.words, places)
 
-    def _changes(self, word: int) -> bool:
-        """Say whether another rehearsal gives something else to a word."""
+    def _changes(self) -> bool:
+        """Say whether another rehearsal goes otherwise, all at once: what rounding makes would grow to it."""
         tape = Tape()
         try:
             rehearse(self._program, dict(self._parameters), tape=tape)
         except SiteSamplerError:
             return True
-        everywhere = np.arange(FEW + OTHERS)
-        return _apart(self._tape.before(word, everywhere), tape.before(word, everywhere)) > _SAME
+        largest = 0.0
+        for word in range(max(len(self._tape.given), len(tape.given))):
+            apart = _apart(self._tape.kept(word), tape.kept(word))
+            if apart > _SAME:
+                return largest < _ROUNDING
+            largest = max(largest, apart)
+        return False
 
     def _check_rounding(self, suspects: list[int], heard: _Heard, places: Places, until: int | None) -> None:
         """Refuse what differs by more than the last digits of the answers can make it differ.
@@ -258,8 +266,8 @@ class _Replays:
             found = self.hear(others, until=word).odd.get(word)
             return None if found is None or len(found) <= part else found[part]
 
-        copies = given(np.full_like(places, places[0]))
-        if over_sites and copies is not None and difference(copies, np.broadcast_to(copies[:1], copies.shape)) > _SAME:
+        copies = given(np.full(_MANY, places[0]))
+        if over_sites and copies is not None and copies.ndim and _spread(copies) > _SAME:
             return _PLACE
         order = np.random.default_rng(1).permutation(len(places))
         other = given(places[order])
@@ -279,7 +287,7 @@ class _Replays:
     def _sentence(self, word: int, places: Places, heard: _Heard, kind: str) -> str:
         line = self.hear(places, until=word).line or heard.line or "in the program"
         if word not in heard.odd:
-            return f"{line}: what the program says {kind}"
+            return f"{heard.error}, {kind}"
         part = self._part(word, places, heard)
         kept = self._tape.given[word]
         return f"{line}: {_what(self._plan.events[word], kept[part].label if part < len(kept) else '')} {kind}"
@@ -292,6 +300,11 @@ class _Replays:
         if word >= heard.words and word not in heard.odd:
             return None
         return heard.odd.get(word, self._tape.before(word, places))
+
+
+def _spread(copies: Array) -> float:
+    """Return how far what copies of one site have is apart."""
+    return difference(copies, np.broadcast_to(copies[:1], copies.shape))
 
 
 def _calm(given: list[Array] | None, places: Places) -> list[Array] | None:

@@ -145,6 +145,13 @@ class Tape:
             return None
         return [part.values[places] if part.over_sites else part.values for part in self.given[word]]
 
+    def kept(self, word: int) -> list[Array] | None:
+        """Return all that is kept of a word, answers over sites included, if the rehearsal came to it."""
+        if word >= len(self.given):
+            return None
+        answer = self.answers[word]
+        return [*(part.values for part in self.given[word]), *([answer.rows] if isinstance(answer, SiteAnswer) else [])]
+
     def differences(self, word: int, given: Sequence[Array], places: NDArray[np.intp]) -> list[float]:
         """Return how far each part that a word is given is from what it was; see `difference`."""
         kept = self.given[word]

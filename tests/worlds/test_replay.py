@@ -154,6 +154,7 @@ WRONG: dict[str, tuple[Step, str]] = {
     "linspace": (lambda h: h * np.linspace(0, 1, len(h)), PLACE),
     "set the first": (lambda h: changed(h, site=0), PLACE),
     "set the first ten": (lambda h: changed(h, first=10), PLACE),
+    "set the first hundred": (lambda h: changed(h, first=100), PLACE),
     "winner": (lambda h: np.where(np.arange(len(h)) == np.argmax(h), 0, h), PLACE),
     "table by place": (lambda h: h + TABLE[: len(h)], PLACE),
     "generator inside": (lambda h: h + np.random.default_rng(0).normal(size=len(h)), PLACE),
@@ -169,6 +170,7 @@ WRONG: dict[str, tuple[Step, str]] = {
     "np.random": (lambda h: h + np.random.normal(size=h.shape), AGAIN),  # noqa: NPY002
     "np.random, common": (lambda h: h + np.random.normal(), AGAIN),  # noqa: NPY002
     "scipy.stats": (lambda h: h + scipy.stats.norm.rvs(), AGAIN),
+    "one at random": (lambda h: changed(h, site=np.random.randint(len(h))), AGAIN),  # noqa: NPY002
     "random": (lambda h: h + random.random(), AGAIN),
     "time": (lambda h: h * (1 + time.perf_counter() % 1), AGAIN),
     "counter": (count_outside, AGAIN),
@@ -304,6 +306,21 @@ def test_a_program_that_catches_errors_is_refused_all_the_same() -> None:
 
     with pytest.raises(ProgramError, match="the program goes on in another way with other sites"):
         check(program)
+
+
+def test_what_is_kept_from_the_last_run_is_said_with_its_line() -> None:
+    history: list[Any] = []
+
+    def delayed(net: Any) -> None:
+        neurons = net.sites()
+        J, h = net.coupling(neurons), neurons.normal()
+        for t in net.steps(5):
+            history.append(h)
+            net.record(t, h=h)
+            h = J @ np.tanh(history[-3] if len(history) > 3 else h)
+
+    with pytest.raises(ProgramError, match="in delayed, line .*, when the program runs again: it draws random numbers"):
+        check(delayed)
 
 
 def test_a_call_refuses_before_anything_runs() -> None:
