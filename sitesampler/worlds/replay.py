@@ -33,8 +33,8 @@ Places = NDArray[np.intp]
 #: What a word is given may differ by this much, relative to its largest number: more than rounding and iterations
 #: that stop at a precision of their own make, less than anything that a statistical error lets one see.
 _SAME = 1e-9
-#: A difference counts when it is this many times larger than what a change of the last digits makes of the answers.
-_BEYOND_ROUNDING = 1e3
+#: A difference counts when it is this many times larger than what rounding of the answers in single precision makes.
+_BEYOND_ROUNDING = 30
 #: What rounding alone makes, before anything amplifies it.
 _ROUNDING = 1e-12
 #: The second replay has many sites and the beginning of the program only: it is there for ``h[:500]`` and ``len(h)``.
@@ -224,14 +224,18 @@ class _Replays:
         return False
 
     def _check_rounding(self, suspects: list[int], heard: _Heard, places: Places, until: int | None) -> None:
-        """Refuse what differs by more than the last digits of the answers can make it differ.
+        """Refuse what depends on the other sites, or differs by more than rounding may.
 
-        The answers are shaken at every other site: what changes at those that are not shaken is mixed.
+        The rounding of a product with inner columns depends on the place and the number of the sites, and may be one of
+        single precision, but it does not depend on what the other sites are.
         """
-        shaken = self.hear(places, until, shaken=True)
+        swapped, odd = places.copy(), places[1::2]
+        swapped[1::2] = np.resize(self._away(places), len(odd))
+        shaken, swapped_heard = self.hear(places, until, shaken=True), self.hear(swapped, until)
         for word in suspects:
-            before, after = heard.odd[word], self._given(shaken, word, places)
-            noise, leak = _apart(after, before), _apart(_calm(after, places), _calm(before, places))
+            here = heard.odd[word]
+            noise = _apart(self._given(shaken, word, places), here)
+            leak = _apart(_every_other(self._given(swapped_heard, word, swapped), places), _every_other(here, places))
             if leak > _SAME or self._difference(heard, word, places) > _SAME + _BEYOND_ROUNDING * noise:
                 raise ProgramError(self._sentence(word, places, heard, self._kind(word, places, heard)))
         if heard.error and shaken.words == heard.words and shaken.error:
@@ -273,12 +277,16 @@ class _Replays:
         other = given(places[order])
         if other is not None and difference(other, here[order] if over_sites else here) > _SAME:
             return _ORDER
-        away = np.setdiff1d(np.arange(FEW + OTHERS), places)
-        others = given(np.concatenate([places[:1], np.resize(away, len(places) - 1)]))
+        others = given(np.concatenate([places[:1], np.resize(self._away(places), len(places) - 1)]))
         number = given(np.unique(places) if len(places) > FEW else np.tile(places, _MANY // FEW))
         first = slice(1) if over_sites else ...
         same, resized = (None if x is None else difference(x[first], here[first]) for x in (others, number))
         return _NUMBER if same is not None and same <= _SAME and resized != 0 else _MIXED
+
+    @staticmethod
+    def _away(places: Places) -> Places:
+        """Return the kept sites that are not among some."""
+        return np.setdiff1d(np.arange(FEW + OTHERS), places)
 
     def _part(self, word: int, places: Places, heard: _Heard) -> int:
         """Return the number of the part that differs most of what a word is given."""
@@ -307,11 +315,11 @@ def _spread(copies: Array) -> float:
     return difference(copies, np.broadcast_to(copies[:1], copies.shape))
 
 
-def _calm(given: list[Array] | None, places: Places) -> list[Array] | None:
-    """Return what a word is given at the sites that are not shaken, and numbers."""
+def _every_other(given: list[Array] | None, places: Places) -> list[Array] | None:
+    """Return what a word is given at every other place, and numbers."""
     if given is None:
         return None
-    return [array[places % 2 == 0] if array.shape[:1] == places.shape else array for array in given]
+    return [array[::2] if array.shape[:1] == places.shape else array for array in given]
 
 
 def _apart(left: list[Array] | None, right: list[Array] | None) -> float:

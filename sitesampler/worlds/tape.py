@@ -118,14 +118,14 @@ class Tape:
         places : array of int
             Numbers of kept sites; they may repeat.
         shaken : numpy.random.Generator, optional
-            Change site vectors as rounding might, at sites of odd number.
+            Change site vectors as rounding in single precision might.
         """
         kept = self.answers[word]
         if not isinstance(kept, SiteAnswer):
             return deepcopy(kept)
         rows = kept.rows[:, places]
         if shaken is not None:
-            rows *= 1 + np.finfo(float).eps * shaken.integers(-2, 3, rows.shape) * (places % 2)
+            rows *= 1 + float(np.finfo(np.float32).eps) * shaken.integers(-2, 3, rows.shape)
         return rows.T if kept.columns else rows[0]  # in memory as every world has them
 
     def is_same(self, word: int, given: Sequence[Array], places: NDArray[np.intp]) -> bool:

@@ -440,6 +440,19 @@ def test_rounding_is_no_mixing() -> None:
     check(maps)
 
 
+def test_rounding_in_single_precision_is_no_mixing() -> None:
+    """BLAS adds up inner columns in an order that depends on the number of rows, here to a part in ten million."""
+
+    def single(net: Any) -> None:
+        sites = net.sites()
+        w, X = np.linspace(-1, 1, 64, dtype=np.float32), sites.normal(64)
+        for t in net.steps(3):
+            X = np.tanh(X + (X.astype(np.float32) @ w)[:, None])
+            net.record(t, h=X[:, 0])
+
+    check(single)
+
+
 def test_a_zero_that_rounding_decides_is_no_mixing() -> None:
     def ties(net: Any) -> None:
         sites = net.sites()
