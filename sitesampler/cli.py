@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 import traceback
@@ -108,13 +109,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["run", "no_such_study.toml"])  # with one sentence on stderr
     2
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # where ± or a letter of a title cannot be shown, a question mark stands
+            stream.reconfigure(errors="replace")
     options = build_parser().parse_args(arguments)
     try:
-        if options.command == "list":
-            return _list() if options.model is None else _list_parameters(options.model)
-        if options.command == "verify":
-            return _verify(options)
-        return _run(options)
+        code = _carried_out(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return _unheard(options)
     except KeyboardInterrupt:
         kept = "; what was complete is kept, and --resume goes on from it" if options.command == "run" else ""
         return _end(f"interrupted{kept}", INTERRUPTED)
@@ -127,6 +131,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".replace("\n", " ")
         return _end(f"the run failed with {reason} (--traceback shows where)", FAILED)
+
+
+def _carried_out(options: argparse.Namespace) -> int:
+    if options.command == "list":
+        return _list() if options.model is None else _list_parameters(options.model)
+    return _verify(options) if options.command == "verify" else _run(options)
+
+
+def _unheard(options: argparse.Namespace) -> int:
+    """End without a word when whoever reads the output has enough of it, as in ``sitesampler list | head -1``."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be flushed goes there
+    return DONE if options.command == "list" else FAILED
 
 
 def _end(sentence: str, code: int) -> int:
@@ -163,6 +180,8 @@ def _verify(options: argparse.Namespace) -> int:
     from sitesampler.verification import Row, chosen, judge, rows_of, table
 
     systems = chosen(options.systems)
+    if options.output == "" or "\0" in (options.output or ""):
+        raise InputError(f"--output must name a file, not {options.output!r}")
     if options.seed < 0:
         raise InputError(f"the seed must be a natural number, not {options.seed}")
     if options.output is not None:
@@ -198,6 +217,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _write(path: str, text: str, mode: str = "w") -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # a named pipe would wait for a reader for ever
+        raise InputError(f"{path} is not a file")
     try:
         with open(path, mode, encoding="utf-8") as file:
             file.write(text)
@@ -209,6 +230,8 @@ def _run(options: argparse.Namespace) -> int:
     # The file is read before the slow imports, so that mistakes in it are answered at once.
     from sitesampler.studies.study_file import read_study
 
+    if options.output == "" or "\0" in (options.output or ""):
+        raise InputError(f"--output must name a folder, not {options.output!r}")
     study = read_study(options.study, options.set)
 
     from sitesampler.runs.iteration import NotConverged

@@ -104,6 +104,11 @@ class Group(NoArray):
             If ``probability`` is not between 0 and 1.
         """
         check_columns(k)
+        if getattr(probability, "ndim", 0):
+            raise ProgramError(
+                f"{program_line()}: bernoulli takes one probability for all sites; for one of each site, compare: "
+                "group.uniform() < probability"
+            )
         check_number(probability, "the probability of bernoulli")
         if not 0 <= probability <= 1:
             raise ProgramError(f"{program_line()}: a probability lies between 0 and 1, not at {probability}")

@@ -40,7 +40,7 @@ class Times(Sequence[float]):
         return float(f"{(n % len(self)) * self.dt:.{_TIME_DIGITS}g}")
 
 
-@dataclass
+@dataclass(eq=False)  # two loops of one kind and length are two
 class Loop:
     """A loop on its way.
 

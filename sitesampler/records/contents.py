@@ -127,7 +127,7 @@ class Inspector:
 
     def _refuse_large(self, name: str, kind: Recorded, times: int) -> None:
         """Refuse a vector whose two-time table does not fit already, however many replicas there will be."""
-        needed, free = 16 * len(kind.groups) * (times * kind.columns) ** 2, psutil.virtual_memory().available
+        needed, free = 16 * len(kind.groups) * (times * kind.columns) ** 2, _free_memory()
         if needed > free:
             raise OutOfMemory(
                 f"{program_line()}: {name!r} is recorded {times:,} times and more, whose two-time table alone needs "
@@ -204,6 +204,10 @@ class Inspector:
                 )
         if name in [*known, *(group.name for group in groups)]:
             raise ProgramError(f"{program_line()}: {name!r} is the name of a dimension; record it under another one")
+
+
+def _free_memory() -> int:
+    return int(psutil.virtual_memory().available)
 
 
 def _check_array(name: str, value: Any) -> None:

@@ -142,6 +142,10 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
     ('weak', {'g': 0.5}, {'seed': 0, 'population': 500})
     """
     path, overrides = Path(path), tuple(overrides)
+    if "\0" in str(path):
+        raise StudyError(f"{str(path)!r} is no path: it holds a null character")
+    if path.exists() and not (path.is_file() or path.is_dir()):  # a named pipe would wait for a writer for ever
+        raise StudyError(f"{path} is not a file")
     try:
         text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text)

@@ -12,6 +12,9 @@ For several vectors at once (inner columns) a matrix product of BLAS per block i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from numba import njit
 
 #: Samples per block.  A block of one vector (32 kB in double precision) stays in the first two cache levels.
@@ -21,7 +24,15 @@ BLOCK = 4096
 _FLAGS = {"contract", "reassoc", "nsz", "arcp"}
 
 
-@njit(cache=True, nogil=True, fastmath=_FLAGS)
+def _compiled(function: Callable[..., Any]) -> Any:
+    """Compile a kernel at its first call, and keep it for other processes where there is a folder for that."""
+    try:
+        return njit(cache=True, nogil=True, fastmath=_FLAGS)(function)
+    except RuntimeError:  # neither the installation nor the user's home can be written to
+        return njit(nogil=True, fastmath=_FLAGS)(function)
+
+
+@_compiled
 def _dot_four(history, row, start, count, vector, partial, block):  # type: ignore[no-untyped-def]
     first, second = history[row, start : start + count], history[row + 1, start : start + count]
     third, fourth = history[row + 2, start : start + count], history[row + 3, start : start + count]
@@ -40,7 +51,7 @@ def _dot_four(history, row, start, count, vector, partial, block):  # type: igno
     partial[block, row + 3] = d
 
 
-@njit(cache=True, nogil=True, fastmath=_FLAGS)
+@_compiled
 def _dot_one(history, row, start, count, vector, partial, block):  # type: ignore[no-untyped-def]
     only, part = history[row, start : start + count], vector[start : start + count]
     total = part[0] * 0
@@ -49,7 +60,7 @@ def _dot_one(history, row, start, count, vector, partial, block):  # type: ignor
     partial[block, row] = total
 
 
-@njit(cache=True, nogil=True, fastmath=_FLAGS)
+@_compiled
 def project_blocks(history, rank, vector, first, last, partial):  # type: ignore[no-untyped-def]
     """Write the sum over the samples of each block of history[i] * vector to partial[block, i], for i < rank."""
     size = vector.size
@@ -65,7 +76,7 @@ def project_blocks(history, rank, vector, first, last, partial):  # type: ignore
             row += 1
 
 
-@njit(cache=True, nogil=True, fastmath=_FLAGS)
+@_compiled
 def _add_four(history, row, start, count, weights, out):  # type: ignore[no-untyped-def]
     first, second = history[row, start : start + count], history[row + 1, start : start + count]
     third, fourth = history[row + 2, start : start + count], history[row + 3, start : start + count]
@@ -75,7 +86,7 @@ def _add_four(history, row, start, count, weights, out):  # type: ignore[no-unty
         part[j] += (a * first[j] + b * second[j]) + (c * third[j] + d * fourth[j])
 
 
-@njit(cache=True, nogil=True, fastmath=_FLAGS)
+@_compiled
 def _add_eight(history, row, start, count, weights, out):  # type: ignore[no-untyped-def]
     h0, h1 = history[row, start : start + count], history[row + 1, start : start + count]
     h2, h3 = history[row + 2, start : start + count], history[row + 3, start : start + count]
@@ -89,7 +100,7 @@ def _add_eight(history, row, start, count, weights, out):  # type: ignore[no-unt
         part[j] += low + ((a4 * h4[j] + a5 * h5[j]) + (a6 * h6[j] + a7 * h7[j]))
 
 
-@njit(cache=True, nogil=True, fastmath=_FLAGS)
+@_compiled
 def combine_blocks(history, rank, weights, first, last, out):  # type: ignore[no-untyped-def]
     """Add the sum over i < rank of weights[i] * history[i] to out, for the samples of blocks first to last - 1."""
     size = out.size
@@ -110,7 +121,7 @@ def combine_blocks(history, rank, weights, first, last, out):  # type: ignore[no
             row += 1
 
 
-@njit(cache=True, nogil=True, fastmath=_FLAGS)
+@_compiled
 def moments(rows, out):  # type: ignore[no-untyped-def]
     """Write mean, variance, third and fourth central moment of each row to out[row], in double precision."""
     size = rows.shape[1]

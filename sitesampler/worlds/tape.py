@@ -172,7 +172,11 @@ class Tape:
 def parts_of(given: Any) -> Iterator[tuple[str, Array]]:
     """Yield the numbers and arrays in what a word is given, each with its name, or an empty one."""
     for label, value in given.items() if isinstance(given, dict) else (("", value) for value in given):
-        for array in _leaves(value):
+        try:
+            leaves = list(_leaves(value))
+        except Exception:  # what cannot be an array, which the word itself refuses
+            continue
+        for array in leaves:
             yield label, array
 
 
