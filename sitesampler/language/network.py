@@ -26,6 +26,7 @@ from sitesampler.records.names import FORCE, OF_LOOPS
 from sitesampler.records.responses import Probe
 from sitesampler.records.variable import Position
 from sitesampler.vectors import arrays
+from sitesampler.vectors.arrays import Averages
 from sitesampler.vectors.draws import Draws
 from sitesampler.vectors.layout import Layout
 
@@ -40,6 +41,9 @@ class Records(Protocol):
 
     def record(self, position: Position, values: dict[str, Any], groups: Sequence[RecordedGroup]) -> None:
         """Take the values of one call of ``net.record``."""
+
+    def averaged(self, value: Averages, size: Averages) -> None:
+        """Take an average that the program was told, and the size of what was averaged."""
 
     def add_probe(self, group: str, probe: Probe) -> None:
         """Let the later records of a group be correlated with a probe."""
@@ -147,7 +151,10 @@ class Network(ABC):
         """Return the average of a site vector over its sites: a number, or one per inner column."""
         array, group = self._site_vector(x, "mean")
         self._stage.say("mean", detail=(array.shape[1:],), given=(array,))
-        return self._stage.ask(lambda: self._stage.order.mean(array[: group.size]))
+        found = self._stage.ask(lambda: self._stage.order.mean(array[: group.size]))
+        size = np.sqrt(arrays.mean_squares(arrays.rows_of(array[: group.size])))
+        self._records.averaged(found, size.reshape(np.shape(found)))
+        return found
 
     def overlap(self, x: ArrayLike, y: ArrayLike) -> Any:
         """Return the average over sites of the product of two vectors of one group.
@@ -168,7 +175,10 @@ class Network(ABC):
         self._stage.say("overlap", detail=(left.shape[1:], right.shape[1:]), given=(left, right))
         rows = [arrays.rows_of(vector[: group.size]) for vector in (left, right)]
         inner = left.shape[1:] + right.shape[1:]
-        return self._stage.ask(lambda: self._stage.order.average(*rows).reshape(inner)[()])
+        found = self._stage.ask(lambda: self._stage.order.average(*rows).reshape(inner)[()])
+        size = np.sqrt(np.outer(*map(arrays.mean_squares, rows)))
+        self._records.averaged(found, size.reshape(inner))
+        return found
 
     # ---------------------------------------------------------------------------------------------------------- loops
     def clock(self, duration: float, dt: float) -> Iterator[float]:

@@ -108,6 +108,9 @@ class Inspector:
     def add_probe(self, group: str, probe: Any) -> None:
         """Ignore probes: there is nothing to correlate."""
 
+    def averaged(self, value: Array, size: Array) -> None:
+        """Ignore averages: no error is to be known."""
+
     def record(self, position: Position, values: dict[str, Any], groups: Sequence[RecordedGroup]) -> None:
         """Take note of one call of ``net.record``."""
         for name, value in values.items():

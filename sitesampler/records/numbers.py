@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sitesampler.errors import NotFinite, ProgramError, program_line
 from sitesampler.records.contents import labelled, number_shape
-from sitesampler.records.names import NUMBER
+from sitesampler.records.names import NUMBER, OUTLIER
+from sitesampler.records.scales import Averaged, sizes
 from sitesampler.records.variable import Array, Position, Variable, check_order, padded
 
 
@@ -18,11 +20,12 @@ class NumberRecord:
     def __init__(self) -> None:
         self.positions: list[Position] = []
         self._values: list[Array] = []
+        self._averages: list[Sequence[Averaged]] = []
         self._dims: tuple[str, ...] = ()
         self._shape: tuple[int, ...] = ()
 
-    def append(self, name: str, position: Position, value: Any) -> None:
-        """Keep the value of one time."""
+    def append(self, name: str, position: Position, value: Any, averages: Sequence[Averaged] = ()) -> None:
+        """Keep the value of one time, and the averages that the program was told before it."""
         dims, array = labelled(value)
         shape = number_shape(value)
         if array.ndim != len(dims) or (self._values and (dims, shape) != (self._dims, self._shape)):
@@ -40,6 +43,8 @@ class NumberRecord:
         self._dims, self._shape = dims, shape
         self.positions.append(position)
         self._values.append(array)
+        # Outliers follow from overlaps that no word of the program asks for.
+        self._averages.append(averages if OUTLIER not in dims else ())
 
     def variables(self, name: str, floor: float) -> dict[str, Variable]:
         """Return what the record becomes in the result."""
@@ -49,6 +54,7 @@ class NumberRecord:
         values = np.stack([padded(array, longest) for array in self._values])
         scale = np.nanmax(np.abs(values), initial=0.0) if not np.all(np.isnan(values)) else 0.0
         # Most are quadratic in site vectors: the error of a vector is relative to the largest, its own size the factor.
-        floors = floor * np.sqrt(np.abs(values) * scale)
+        of_averages = np.stack([padded(size, longest) for size in sizes(self._values, self._averages)])
+        floors = floor * np.fmax(np.sqrt(np.abs(values) * scale), of_averages)
         attrs = NUMBER.attrs(name.replace("_", " "))
         return {name: Variable((dim, *self._dims), values, {dim: coordinate}, floors, attrs, "number")}

@@ -15,7 +15,8 @@ from sitesampler.errors import ProgramError, program_line
 from sitesampler.records.contents import Contents, Recorded, RecordedGroup, check_name, number_shape
 from sitesampler.records.numbers import NumberRecord
 from sitesampler.records.responses import Probe
-from sitesampler.records.variable import Position, Variable
+from sitesampler.records.scales import RecentAverages
+from sitesampler.records.variable import Array, Position, Variable
 from sitesampler.records.vectors import VectorRecord
 
 
@@ -35,6 +36,9 @@ class SilentRecorder:
 
     def add_probe(self, group: str, probe: Probe) -> None:
         """Ignore probes: nothing is correlated with them."""
+
+    def averaged(self, value: Array, size: Array) -> None:
+        """Ignore averages: nothing is kept whose error they would say."""
 
     def record(self, position: Position, values: dict[str, Any], groups: Sequence[RecordedGroup]) -> None:
         """Take the values of one call of ``net.record``, if its step is one that is kept."""
@@ -78,12 +82,17 @@ class Recorder(SilentRecorder):
         super().__init__(contents, every)
         self.keep, self.floor = keep, floor
         self._probes: list[tuple[str, Probe]] = []
+        self._averages = RecentAverages()
         self._numbers: dict[str, NumberRecord] = {}
         self._vectors: dict[str, VectorRecord] = {}
 
     def add_probe(self, group: str, probe: Probe) -> None:
         """Let the later records of a group be correlated with a probe."""
         self._probes.append((group, probe))
+
+    def averaged(self, value: Array, size: Array) -> None:
+        """Keep an average that the program was told, and the size of what was averaged."""
+        self._averages.add(value, size)
 
     def variables(self) -> dict[str, Variable]:
         """Return everything recorded so far, by the names of the result."""
@@ -96,7 +105,8 @@ class Recorder(SilentRecorder):
 
     def _take(self, name: str, position: Position, value: Any, groups: list[RecordedGroup]) -> None:
         if not groups:
-            self._numbers.setdefault(name, NumberRecord()).append(name, position, value)
+            averages = self._averages.at(position)
+            self._numbers.setdefault(name, NumberRecord()).append(name, position, value, averages)
             return
         kind = self.contents.records[name]
         layered = kind.kind == "layers"

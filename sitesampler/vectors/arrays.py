@@ -79,7 +79,8 @@ def on_host(rows: Rows) -> Rows:
 # ----------------------------------------------------------------------------------------------------------- averaging
 def mean_squares(rows: Rows) -> Averages:
     """Return the average over sites of the square of each row, (k,) from (k, size)."""
-    return np.vecdot(rows, rows).astype(np.float64) / rows.shape[1]
+    doubled = rows.astype(np.float64, copy=False)
+    return np.vecdot(doubled, doubled) / rows.shape[1]
 
 
 def root_mean_square(row: Rows) -> float:
