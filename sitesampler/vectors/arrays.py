@@ -77,6 +77,7 @@ def on_host(rows: Rows) -> Rows:
 
 
 # ----------------------------------------------------------------------------------------------------------- averaging
+# All sums are in double precision: in single precision, the squares of what has decayed to 1e-20 would be zero.
 def mean_squares(rows: Rows) -> Averages:
     """Return the average over sites of the square of each row, (k,) from (k, size)."""
     doubled = rows.astype(np.float64, copy=False)
@@ -85,7 +86,12 @@ def mean_squares(rows: Rows) -> Averages:
 
 def root_mean_square(row: Rows) -> float:
     """Return the root of the average over sites of the square of one row, (size,)."""
-    return float(np.sqrt(np.mean(row**2, dtype=np.float64)))
+    return float(np.sqrt(np.mean(row.astype(np.float64, copy=False) ** 2)))
+
+
+def product(left: Rows, right: Rows) -> float:
+    """Return the average over sites of the product of two rows, (size,)."""
+    return float(np.dot(left.astype(np.float64, copy=False), right.astype(np.float64, copy=False))) / len(left)
 
 
 def means(vectors: NDArray[np.floating]) -> Averages:
@@ -95,7 +101,7 @@ def means(vectors: NDArray[np.floating]) -> Averages:
 
 def overlaps(left: Rows, right: Rows) -> Averages:
     """Return the averages over sites of the products of all pairs of rows, (k, l), in one product."""
-    return (left @ right.T).astype(np.float64) / left.shape[1]
+    return left.astype(np.float64, copy=False) @ right.astype(np.float64, copy=False).T / left.shape[1]
 
 
 def products(left: Rows, right: Rows) -> Averages:

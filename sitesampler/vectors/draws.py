@@ -140,7 +140,7 @@ class MatchedDraws(Draws):
     def see(self, rows: Rows) -> None:
         """Add what the vectors, (k, size), do not share with earlier ones to the directions."""
         for row in rows:
-            size = np.sqrt(np.mean(row * row))
+            size = arrays.root_mean_square(row)
             rest, norm = self._project_off(row[None].copy(), [0] * len(self._seen))
             if size > 0 and norm[0] > self._negligible * size:
                 self._directions.append(rest / float(norm[0]))

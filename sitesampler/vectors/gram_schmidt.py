@@ -67,14 +67,14 @@ def _orthonormal(
     """Orthonormalise remainders, in place, one after the other; return their coefficients and those that are left."""
     added, new = np.zeros((len(columns), coefficients.shape[1])), list[Rows]()
     for row, column, least in zip(rest, columns, smallest, strict=True):
-        norm = np.sqrt(float(np.dot(row, row)) / basis.size)
+        norm = np.sqrt(arrays.product(row, row))
         while True:
             before = norm
             for i, earlier in enumerate(new):
-                overlap = float(np.dot(earlier, row)) / basis.size
+                overlap = arrays.product(earlier, row)
                 row -= row.dtype.type(overlap) * earlier
                 added[i, column] += overlap
-            norm = np.sqrt(float(np.dot(row, row)) / basis.size)
+            norm = np.sqrt(arrays.product(row, row))
             if norm > 0.5 * before or norm**2 <= least:
                 break
             # The columns of one call may be nearly parallel: in what is left, rounding along the basis shows too.

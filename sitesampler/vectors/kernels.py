@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba import njit
 
 #: Samples per block.  A block of one vector (32 kB in double precision) stays in the first two cache levels.
@@ -37,10 +38,10 @@ def _dot_four(history, row, start, count, vector, partial, block):  # type: igno
     first, second = history[row, start : start + count], history[row + 1, start : start + count]
     third, fourth = history[row + 2, start : start + count], history[row + 3, start : start + count]
     part = vector[start : start + count]
-    zero = part[0] * 0
-    a, b, c, d = zero, zero, zero, zero
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
     for j in range(count):
-        value = part[j]
+        # In double precision, or the squares of small numbers would be none.
+        value = np.float64(part[j])
         a += first[j] * value
         b += second[j] * value
         c += third[j] * value
@@ -54,9 +55,9 @@ def _dot_four(history, row, start, count, vector, partial, block):  # type: igno
 @_compiled
 def _dot_one(history, row, start, count, vector, partial, block):  # type: ignore[no-untyped-def]
     only, part = history[row, start : start + count], vector[start : start + count]
-    total = part[0] * 0
+    total = 0.0
     for j in range(count):
-        total += only[j] * part[j]
+        total += np.float64(only[j]) * part[j]
     partial[block, row] = total
 
 
@@ -129,16 +130,15 @@ def moments(rows, out):  # type: ignore[no-untyped-def]
         total = 0.0
         for start in range(0, size, BLOCK):
             part = rows[row, start : min(start + BLOCK, size)]
-            block = part[0] * 0
+            block = 0.0
             for j in range(part.size):
                 block += part[j]
             total += block
-        shift = rows.dtype.type(total / size)
+        shift = total / size
         m1, m2, m3, m4 = 0.0, 0.0, 0.0, 0.0
         for start in range(0, size, BLOCK):
             part = rows[row, start : min(start + BLOCK, size)]
-            first = part[0] * 0
-            second, third, fourth = first, first, first
+            first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
             for j in range(part.size):
                 value = part[j] - shift
                 square = value * value

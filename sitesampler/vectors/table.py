@@ -119,7 +119,8 @@ class Table:
         def work(first: int, last: int) -> None:
             for block in range(first, last):
                 part = slice(block * kernels.BLOCK, min((block + 1) * kernels.BLOCK, size))
-                sums[block] = table[:count, part] @ vectors[:, part].T
+                near, far = table[:count, part], vectors[:, part]
+                sums[block] = near.astype(np.float64, copy=False) @ far.astype(np.float64, copy=False).T
 
         self.lanes.run(work, blocks)
         return sums.sum(0) / size
