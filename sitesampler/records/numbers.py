@@ -13,6 +13,9 @@ from sitesampler.records.names import NUMBER, OUTLIER
 from sitesampler.records.scales import Averaged, sizes
 from sitesampler.records.variable import Array, Position, Variable, check_order, padded
 
+#: Values between those that are kept that are looked at.
+_BETWEEN = 100
+
 
 class NumberRecord:
     """A number or a small array, over time or layers."""
@@ -21,6 +24,7 @@ class NumberRecord:
         self.positions: list[Position] = []
         self._values: list[Array] = []
         self._averages: list[Sequence[Averaged]] = []
+        self._between: list[tuple[Array, Sequence[Averaged]]] = []
         self._dims: tuple[str, ...] = ()
         self._shape: tuple[int, ...] = ()
 
@@ -46,6 +50,11 @@ class NumberRecord:
         # Outliers follow from overlaps that no word of the program asks for.
         self._averages.append(averages if OUTLIER not in dims else ())
 
+    def pass_over(self, value: Any, averages: Sequence[Averaged]) -> None:
+        """Look at a value that is not kept, for what numbers are made of."""
+        if len(self._between) < _BETWEEN and number_shape(value) == self._shape:
+            self._between.append((labelled(value)[1], averages))
+
     def variables(self, name: str, floor: float) -> dict[str, Variable]:
         """Return what the record becomes in the result."""
         dim = self.positions[0].dim
@@ -54,7 +63,9 @@ class NumberRecord:
         values = np.stack([padded(array, longest) for array in self._values])
         scale = np.nanmax(np.abs(values), initial=0.0) if not np.all(np.isnan(values)) else 0.0
         # Most are quadratic in site vectors: the error of a vector is relative to the largest, its own size the factor.
-        of_averages = np.stack([padded(size, longest) for size in sizes(self._values, self._averages)])
+        others, told = [value for value, _ in self._between], [averages for _, averages in self._between]
+        known = sizes([*self._values, *others], [*self._averages, *told])[: len(values)]
+        of_averages = np.stack([padded(size, longest) for size in known])
         floors = floor * np.fmax(np.sqrt(np.abs(values) * scale), of_averages)
         attrs = NUMBER.attrs(name.replace("_", " "))
         return {name: Variable((dim, *self._dims), values, {dim: coordinate}, floors, attrs, "number")}

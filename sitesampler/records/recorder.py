@@ -52,10 +52,15 @@ class SilentRecorder:
                 )
             if position.index % self.every == 0:
                 self._take(name, position, value, [groups[index] for index in kind.groups])
+            elif not kind.groups:
+                self._pass_over(name, position, value)
 
     def variables(self) -> dict[str, Variable]:
         """Return everything recorded so far, by the names of the result: here nothing."""
         return {}
+
+    def _pass_over(self, name: str, position: Position, value: Any) -> None:
+        """Take no number of a step that is not kept."""
 
     def _take(self, name: str, position: Position, value: Any, groups: list[RecordedGroup]) -> None:
         """Refuse site vectors that went wrong, where they are not kept: what saturates would hide it from products."""
@@ -102,6 +107,10 @@ class Recorder(SilentRecorder):
             if record is not None and record.positions:
                 out.update(record.variables(name, self.floor))
         return out
+
+    def _pass_over(self, name: str, position: Position, value: Any) -> None:
+        if name in self._numbers:
+            self._numbers[name].pass_over(value, self._averages.at(position))
 
     def _take(self, name: str, position: Position, value: Any, groups: list[RecordedGroup]) -> None:
         if not groups:

@@ -3,7 +3,8 @@
 The average of a product is exact to within the tolerance relative to the sizes of its factors, sqrt(<x^2> <y^2>), not
 to its value: what is zero by cancellation is zero within that only.  A number comes out of a program as a plain one; so
 its dependence on the averages of its step is looked up in the series of both.  Nearly all are linear in them (a loss,
-an energy, a payoff), and least squares then show the factors, exactly.  For the others, the largest size stands.
+an energy, a payoff), and least squares then show the factors, exactly.  Of others they show the slope; where nothing
+does, a number is as exact, relative to its value, as the least exact of the averages.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _MOST = 12
 _ROWS_EACH, _ROWS = 2, 4_000
 #: Rounding of a number, relative to the largest of its series, up to which it is what averages add up to.
 _ROUNDING = 1e-9
+#: Part of the range of a number up to which it is nearly linear in averages, and what its slope may vary by then.
+_NEARLY, _CURVED = 0.1, 2.0
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,10 @@ def sizes(values: Sequence[Array], recent: Sequence[Sequence[Averaged]]) -> list
     >>> averages = [[Averaged(np.array(a), np.array(1.0)) for a in pair] for pair in series]
     >>> [float(size.round(9)) for size in sizes([np.array(3 * (a - b)) for a, b in series], averages)][:2]
     [6.0, 6.0]
-    >>> [float(size) for size in sizes([np.array(a * b) for a, b in series], averages)][:2]
-    [1.0, 1.0]
+    >>> [float(size.round(9)) for size in sizes([np.array(a * b) for a, b in series], averages)][:2]
+    [0.4, 0.2]
     """
-    largest = [np.full(value.shape, max((_top(each.size) for each in now), default=0.0))
-               for value, now in zip(values, recent, strict=True)]  # fmt: skip
+    largest = [_unknown(value, now) for value, now in zip(values, recent, strict=True)]
     shape = values[0].shape
     fitting = [[each for each in now if each.value.shape == shape] for now in recent]
     count = min(map(len, fitting), default=0)
@@ -79,34 +81,55 @@ def sizes(values: Sequence[Array], recent: Sequence[Sequence[Averaged]]) -> list
     # From the latest on: before the first step a program may have averaged more.
     terms = np.array([[each.value for each in now[:count]] for now in fitting])
     scales = np.array([[each.size for each in now[:count]] for now in fitting])
-    factors = _factors(np.array(values), terms)
-    return largest if factors is None else list(np.max(np.tensordot(np.abs(factors), scales, (1, 1)), axis=0))
+    factors, exact = _factors(np.array(values), terms)
+    if factors is None:
+        return largest
+    found = list(np.max(np.tensordot(np.abs(factors), scales, (1, 1)), axis=0))
+    return found if exact else [np.minimum(_CURVED * size, top) for size, top in zip(found, largest, strict=True)]
 
 
-def _factors(values: Array, terms: Array) -> Array | None:
-    """Return factors with which averages, (times, averages, ...), add up to values, (times, ...): each way a row."""
+def _factors(values: Array, terms: Array) -> tuple[Array | None, bool]:
+    """Return factors with which averages, (times, averages, ...), add up to values, (times, ...): each way a row.
+
+    Also whether they do so exactly, or by and large; None where they do not.
+    """
     count = terms.shape[1]
     right = values.ravel()
     left = np.column_stack([np.moveaxis(terms, 1, -1).reshape(-1, count), np.ones(right.size)])
     known = np.isfinite(right) & np.isfinite(left).all(1)
     left, right = left[known], right[known]
     scale = np.max(np.abs(right), initial=0.0)
-    if len(right) < _ROWS_EACH * (count + 1) or scale == 0:
-        return None
+    if scale == 0:
+        return None, False
     # Each column in units of its own: one that vanishes but for rounding may be the one that counts.
     norms = np.linalg.norm(left, axis=0)
     norms[norms == 0] = 1.0
     left = left / norms
     # One average alone, before any sum of several: in exact systems many decay alike.
-    single = np.diag(right @ left)
-    fits = np.max(np.abs(left @ single - right[:, None]), axis=0) <= _ROUNDING * scale
+    single = right @ left
+    fits = np.max(np.abs(left * single - right[:, None]), axis=0) <= _ROUNDING * scale
+    if len(right) == 1:  # anything is proportional to anything
+        fits &= np.abs(np.abs(single) - norms) <= _ROUNDING * norms
     if fits.any():
-        return np.asarray((single / norms)[fits, :count])
+        return np.diag(single / norms)[fits, :count], True
+    if len(right) < _ROWS_EACH * (count + 1):
+        return None, False
     parts = np.linalg.lstsq(left[:: -(-len(left) // _ROWS)], right[:: -(-len(right) // _ROWS)], rcond=1e-13)[0]
     parts[np.abs(parts) <= _ROUNDING * np.max(np.abs(parts))] = 0.0
-    fits = np.max(np.abs(left @ parts - right)) <= _ROUNDING * scale
-    return (parts / norms)[None, :count] if fits else None
+    rest = np.max(np.abs(left @ parts - right))
+    factors = (parts / norms)[None, :count] if rest <= _NEARLY * np.ptp(right) else None
+    return factors, bool(rest <= _ROUNDING * scale)
 
 
-def _top(size: Array) -> float:
-    return float(np.max(size, initial=0.0))
+def _unknown(value: Array, now: Sequence[Averaged]) -> Array:
+    """Return how large a number is as if it were a product of powers of averages, and at most the largest of them."""
+    with np.errstate(all="ignore"):
+        worst = max(
+            (
+                float(np.max(np.nan_to_num(each.size / np.abs(each.value), nan=0.0, posinf=np.inf), initial=0.0))
+                for each in now
+            ),
+            default=0.0,
+        )
+    largest = max((float(np.max(each.size, initial=0.0)) for each in now), default=0.0)
+    return np.fmin(np.abs(value) * worst, largest) if np.isfinite(worst) else np.full(value.shape, largest)
