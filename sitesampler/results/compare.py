@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,12 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     InputError
         If one is no result, or the two share no variable or no time.
 
+    Warns
+    -----
+    RuntimeWarning
+        If the two share random numbers (the same world and seed): errors in quadrature are then not those of the
+        difference.  ``shares_noise`` is 1 in the attributes.
+
     Examples
     --------
     >>> import sitesampler as ss
@@ -66,6 +73,14 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
         name = next((name for name in shared if dataset[name].size and reference[name].size), shared[0])
         raise InputError(f"the two datasets have no coordinates of {name!r} in common; run both with the same dt")
     out = xr.Dataset()
+    if _share_noise(dataset.attrs, reference.attrs):
+        out.attrs["shares_noise"] = 1
+        warnings.warn(
+            f"both results have the seed {dataset.attrs['seed']} and so share random numbers: the error of their "
+            "difference is not that of independent results; repeat one of them with another seed",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     for name in met:
         difference = left[name] - right[name]
         error: Any = np.hypot(left[STANDARD_ERROR.name(name)], right[STANDARD_ERROR.name(name)])
@@ -76,6 +91,20 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
         deviation = xr.where(difference == 0, 0.0, difference / error.where(error > 0))
         out[DEVIATION.name(name)] = deviation.assign_attrs(DEVIATION.attrs(long_name))
     return out
+
+
+#: What settles the random numbers of a run: two results that have all of these in common share some.  Not the
+#: population, whose first samples are those of a smaller one, nor parameters, of which a sweep compares like with like.
+_STREAM = ("world", "seed", "size", "matrix", "start")
+
+
+def _share_noise(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:
+    """Say whether two results have random numbers in common, from their attributes."""
+    if "seed" not in left or "world" not in left or ("chunk" in left) != ("chunk" in right):
+        return False
+    # Iterations from a march and from cold sites run with the same random numbers.
+    fresh = [{**attrs, "start": ""} if attrs.get("start") in ("march", "cold") else attrs for attrs in (left, right)]
+    return all(str(fresh[0].get(name, "")) == str(fresh[1].get(name, "")) for name in _STREAM)
 
 
 def same_lengths(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:

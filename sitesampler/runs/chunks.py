@@ -40,17 +40,21 @@ class Chunks:
         Of the iteration: each has random numbers of its own.
     recording : bool
         Whether records are kept, or order parameters only.
+    earlier : tuple of ints
+        Fingerprint of the result that the iteration goes on from, if it does: what goes on with the same seed has
+        other random numbers than what it goes on from.
     """
 
     task: Task
     coefficients: list[Coefficients]
     number: int
     recording: bool = True
+    earlier: tuple[int, ...] = ()
 
     def piece(self, replica: int, chunk: int, first: int, size: int) -> Piece:
         """Return a chunk as a piece: ``size`` samples of a replica, from sample ``first`` of its population on."""
         words = f"replica {replica}, chunk {chunk}"
-        return Piece(words, (_CHUNK, replica, self.number, chunk), (replica, chunk, first, size))
+        return Piece(words, (_CHUNK, replica, self.number, chunk, *self.earlier), (replica, chunk, first, size))
 
 
 @dataclass(frozen=True)

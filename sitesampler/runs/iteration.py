@@ -26,6 +26,7 @@ from sitesampler.runs.states import (
     WITHIN,
     Records,
     State,
+    fingerprint,
     sealed_start,
     sealed_state,
     unsealed_start,
@@ -85,8 +86,9 @@ def iterate(task: Task, iterated: Iterated, means: Means) -> tuple[xr.Dataset, E
         state = iteration.advance(state)
         journal.keep_state(f"{_STATE}{len(state.changes):03}", *sealed_state(state), instead_of=[before])
     variables, residual, entries, state.failures = iteration.finish(state)
+    start: Any = iterated.order_parameters
     facts: dict[str, Any] = {
-        "start": iterated.order_parameters if isinstance(iterated.order_parameters, str) else "an earlier result",
+        "start": start if isinstance(start, str) else f"an earlier result, {fingerprint(start)}",
         "iterations": len(state.changes),
         "converged": int(warn_if_moving(iteration, state, residual)),
         "self_consistency_residual": residual,
@@ -117,6 +119,8 @@ class Iteration:
     def __init__(self, task: Task, iterated: Iterated, means: Means) -> None:
         self.task, self.iterated, self.means = task, iterated, means
         self.replicas, self.chunks = task.asked.replicas, chunks_of(task.asked.size, task.size)
+        start: Any = iterated.order_parameters
+        self.earlier = () if isinstance(start, str) else (int(fingerprint(start), 16),)
         # A second one, if need be, for the scatter between them.
         self.starts = max(self.replicas, 2)
         # Rounding of the site vectors bounds the tolerance from below, as in a march.
@@ -215,7 +219,7 @@ class Iteration:
             for estimates, error in zip(state.estimates, state.errors, strict=True)
         ]
         task = self.task if last else replace(self.task, store=None)
-        shared = Chunks(task, frozen, number, recording)
+        shared = Chunks(task, frozen, number, recording, self.earlier)
         groups = [[(shared.piece(replica, *chunk),) for chunk in self.chunks] for replica in range(self.replicas)]
         outcomes = means.workers.run(run_chunk, groups, merged_outcomes, shared, means.progress)
         self._check(state, outcomes, word)

@@ -23,8 +23,10 @@ _MARCH, _SIMULATION = 0, 1
 
 def replica_of(task: Task, number: int) -> Piece:
     """Return a replica as a piece."""
-    stream = _MARCH if task.asked.infinite else _SIMULATION
-    return Piece(f"replica-{number:03}", (stream, number), (number,), f"replica {number}")
+    key: tuple[int, ...] = (_MARCH, number)
+    if not task.asked.infinite:  # networks of two sizes, or with and without matrices, are to be independent
+        key = (_SIMULATION, number, task.size, int(task.asked.matrix))
+    return Piece(f"replica-{number:03}", key, (number,), f"replica {number}")
 
 
 def run_replica(task: Task, piece: Piece, report: Callable[[int], None]) -> Outcome:

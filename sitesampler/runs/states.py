@@ -91,14 +91,14 @@ def settings_of(task: Task, iterated: Iterated) -> dict[str, Any]:
         "program": name_of(task.program),
         **plain(parameters),
         **asked,
-        **(iteration | {"order_parameters": start if isinstance(start, str) else _result(start)}),
+        **(iteration | {"order_parameters": start if isinstance(start, str) else f"result {fingerprint(start)}"}),
         **sources(task.program, *parameters.values()),
     }
 
 
-def _result(start: Sequence[Estimates]) -> str:
-    """Return what an earlier result that an iteration starts from is known by."""
-    return "result " + hashlib.sha256(b"".join(estimates.flat().tobytes() for estimates in start)).hexdigest()[:16]
+def fingerprint(start: Sequence[Estimates]) -> str:
+    """Return what an earlier result that an iteration starts from is known by, a hexadecimal number."""
+    return hashlib.sha256(b"".join(estimates.flat().tobytes() for estimates in start)).hexdigest()[:16]
 
 
 # ------------------------------------------------------------------------------------------------------ a replica's own

@@ -92,8 +92,8 @@ def test_compare_leaves_out_what_is_empty_unless_nothing_is_left() -> None:
 def test_compare_takes_sweeps_and_networks_of_any_number_of_replicas() -> None:
     import sitesampler as ss
 
-    call: dict[str, Any] = {"population": 200, "chunk": 100, "seed": 0, "iterations": 2, "dt": 0.25, "duration": 1}
-    few, many = (ss.sample(ss.models.goe_flow, replicas=n, keep=n, **call) for n in (2, 3))
+    call: dict[str, Any] = {"population": 200, "chunk": 100, "iterations": 2, "dt": 0.25, "duration": 1}
+    few, many = (ss.sample(ss.models.goe_flow, replicas=n, seed=n, keep=n, **call) for n in (2, 3))
     assert float(abs(compare(few, many).C_h).max()) < 2e-3
 
 
