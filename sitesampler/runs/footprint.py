@@ -10,6 +10,7 @@ import psutil
 from sitesampler.errors import OutOfMemory, PopulationTooSmall
 from sitesampler.language.script import Plan
 from sitesampler.runs.task import Task
+from sitesampler.worlds.finite import sites_of
 
 #: Rank that a long smooth run is likely to reach; beyond it memory is checked as the tables grow.
 _LIKELY_RANK = 250
@@ -108,7 +109,7 @@ def check_network(task: Task, at_once: int) -> None:
     orders = [event.detail[0] for event in plan.said("tensor_coupling")]
 
     def total(n: int) -> int:
-        sizes = [max(1, round(ratio * n)) for ratio in plan.ratios]
+        sizes = [sites_of(ratio, n) for ratio in plan.ratios]
         twins = plan.sources + plan.tensors > 0
         one = _groups_bytes(plan, sizes, itemsize, twins, False, not matrix or twins)
         if matrix:

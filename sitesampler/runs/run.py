@@ -6,6 +6,7 @@ trajectories and a progress bar are made; pieces run; and what they bring home b
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from contextlib import closing
@@ -36,6 +37,8 @@ from sitesampler.vectors.threads import one_blas_thread
 if TYPE_CHECKING:
     import xarray as xr
 
+#: Part of the sites of a group that rounding may add or take away without a word.
+_ROUNDED = 0.03
 _OTHER_RUN = (
     "the checkpoint in {folder} was made by another run: {difference}; go back to those settings, or start anew in "
     "another folder"
@@ -106,9 +109,33 @@ def _prepared(request: Request, iterated: Iterated) -> tuple[Task, int]:
         raise InputError(
             f"{name_of(task.program)} has a tensor coupling, which has no exact law without its tensor; use matrix=True"
         )
+    if not asked.infinite:
+        _check_ratios(task)
     if kept.export is not None:
         check_trajectories(task.plan)
     return task, pieces
+
+
+def _check_ratios(task: Task) -> None:
+    """Refuse a group that a finite network has no site for, and warn where its share of N is another one.
+
+    Raises
+    ------
+    InputError
+    """
+    for (name, sites), ratio in zip(task.group_sizes().items(), task.plan.ratios, strict=True):
+        wanted = ratio * task.size
+        if wanted < 0.5:
+            raise InputError(
+                f"a network of size {task.size} has no site for the group {name!r} of ratio {ratio:g}; use a size of "
+                f"at least {math.ceil(1 / ratio)}"
+            )
+        if abs(sites - wanted) > _ROUNDED * wanted:
+            warn(
+                f"the group {name!r} of ratio {ratio:g} has {sites} sites in a network of size {task.size}, for "
+                f"{wanted:.4g}: {100 * abs(sites / wanted - 1):.2g} % off; use a size that ratios divide (attribute "
+                "group_sizes)"
+            )
 
 
 def _in_chunks(request: Request, iterated: Iterated, asked: Asked) -> tuple[Task, int]:

@@ -27,7 +27,7 @@ from sitesampler.vectors.layout import Layout
 from sitesampler.vectors.threads import Lanes
 from sitesampler.worlds.ensemble import SiteEnsemble
 from sitesampler.worlds.execute import Program, run_program
-from sitesampler.worlds.finite import FiniteNetwork
+from sitesampler.worlds.finite import FiniteNetwork, sites_of
 from sitesampler.worlds.rehearsal import rehearse
 from sitesampler.worlds.replay import replay
 from sitesampler.worlds.tape import Tape
@@ -84,6 +84,12 @@ class Task:
         rounding = _ROUNDING * float(np.finfo(self.asked.dtype).eps)
         return rounding if self.asked.matrix else rounding + _FLOOR_PER_TOLERANCE * self.tolerance
 
+    def group_sizes(self) -> dict[str, int]:
+        """Return the sites that each group of a finite network has."""
+        return {
+            name: sites_of(ratio, self.size) for name, ratio in zip(self.plan.groups, self.plan.ratios, strict=True)
+        }
+
     def all_parameters(self) -> dict[str, Any]:
         """Return the parameters of the program with its defaults filled in."""
         known = inspect.signature(self.program).parameters.values()
@@ -94,6 +100,8 @@ class Task:
         """Return the attributes of a dataset: what was run, with all parameters and options, and how."""
         options = {name: int(value) if isinstance(value, bool) else value for name, value in asdict(self.asked).items()}
         options |= {"seed": self.seed if self.seed < 2**63 else str(self.seed), "keep": self.asked.kept}
+        if not self.asked.infinite:
+            facts["group_sizes"] = self.group_sizes()
         return provenance(
             title=f"{name_of(self.program)}, {self.asked.world}",
             program=name_of(self.program),

@@ -18,6 +18,11 @@ from sitesampler.vectors.draws import Draws, PlainDraws
 from sitesampler.vectors.layout import Layout
 
 
+def sites_of(ratio: float, size: int) -> int:
+    """Return the sites of a group in a network of a size: the nearest whole number, and at least one."""
+    return max(1, round(ratio * size))
+
+
 class FiniteNetwork(Network):
     """A network of N sites.
 
@@ -42,7 +47,7 @@ class FiniteNetwork(Network):
         return plan.sources + plan.tensors > 0
 
     def _draws(self, ratio: float) -> tuple[Draws, float]:
-        sites = max(1, round(ratio * self._size))
+        sites = sites_of(ratio, self._size)
         return PlainDraws(replace(self._layout, size=sites), self._stream()), sites / self._size
 
     def _generator(self) -> np.random.Generator:
