@@ -93,6 +93,17 @@ def clock(duration: float, dt: float) -> Loop:
     return Loop("clock", Times(dt, steps), float(dt))
 
 
+def rounded(value: float) -> float:
+    """Return a coordinate with so many digits that the same value, computed otherwise, is the same coordinate.
+
+    Examples
+    --------
+    >>> 3 * 0.1, rounded(3 * 0.1)
+    (0.30000000000000004, 0.3)
+    """
+    return float(f"{value:.{_TIME_DIGITS}g}")
+
+
 def steps(n: int) -> Loop:
     """Return the loop over the steps 0, ..., n - 1."""
     return Loop("steps", range(_count(n, "steps")))

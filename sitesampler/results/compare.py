@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,8 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     xarray.Dataset
         For every variable ``x`` that both have with its error: the difference ``x`` (dataset minus reference), its
         standard error ``x_stderr`` (in quadrature), and ``x_deviation``, the difference in standard errors.  A
-        variable without entries that both have is left out.
+        variable without entries that both have is left out.  The attributes name both results, the parameters that
+        differ (``parameters_differ``) and what had no partner (``without_partner``).
 
     Raises
     ------
@@ -42,8 +44,9 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     Warns
     -----
     RuntimeWarning
-        If the two share random numbers (the same world and seed): errors in quadrature are then not those of the
-        difference.  ``shares_noise`` is 1 in the attributes.
+        If parameters differ; if a swept value is in one of the two only; if the two share random numbers (the same
+        world and seed): errors in quadrature are then not those of the difference, and ``shares_noise`` is 1 in the
+        attributes.
 
     Examples
     --------
@@ -72,15 +75,10 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
         # What is empty in one of them would be so whatever the other's coordinates are.
         name = next((name for name in shared if dataset[name].size and reference[name].size), shared[0])
         raise InputError(f"the two datasets have no coordinates of {name!r} in common; run both with the same dt")
-    out = xr.Dataset()
-    if _share_noise(dataset.attrs, reference.attrs):
-        out.attrs["shares_noise"] = 1
-        warnings.warn(
-            f"both results have the seed {dataset.attrs['seed']} and so share random numbers: the error of their "
-            "difference is not that of independent results; repeat one of them with another seed",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+    facts, doubts = _said_of(dataset, reference, met)
+    out = xr.Dataset(attrs=facts)
+    for sentence in doubts:
+        warnings.warn(sentence, RuntimeWarning, stacklevel=2)
     for name in met:
         difference = left[name] - right[name]
         error: Any = np.hypot(left[STANDARD_ERROR.name(name)], right[STANDARD_ERROR.name(name)])
@@ -105,6 +103,57 @@ def _share_noise(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:
     # Iterations from a march and from cold sites run with the same random numbers.
     fresh = [{**attrs, "start": ""} if attrs.get("start") in ("march", "cold") else attrs for attrs in (left, right)]
     return all(str(fresh[0].get(name, "")) == str(fresh[1].get(name, "")) for name in _STREAM)
+
+
+def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the attributes of a comparison, and sentences on what may not have been meant."""
+    both, doubts = (dataset, reference), list[str]()
+    facts: dict[str, Any] = {
+        name: ds.attrs.get("title", "a result without a title")
+        for name, ds in zip(("compared", "reference"), both, strict=True)
+    }
+    given = [_facts(ds, "parameters") for ds in both]
+    differ = {name: [each.get(name) for each in given] for name in {**given[0], **given[1]}}
+    differ = {name: pair for name, pair in differ.items() if pair[0] != pair[1] and name not in {*dataset.dims}}
+    if differ and all(given):
+        facts["parameters_differ"] = json.dumps(differ)
+        pairs = listing(f"{name} ({one} and {other})" for name, (one, other) in differ.items())
+        doubts.append(f"the parameters of the two results differ: {pairs}")
+    alone = [
+        f"{listing(names)} of the {word}"
+        for word, ds, other in (("first", dataset, reference), ("second", reference, dataset))
+        if (
+            names := [
+                n for n in map(str, ds.data_vars) if STANDARD_ERROR.name(n) in ds and (n not in other or n not in met)
+            ]
+        )
+    ]
+    swept = {name for ds in both for name in _facts(ds, "sweep")}
+    for dim in map(str, {**dataset.coords, **reference.coords}):
+        if all(dim in ds.indexes for ds in both):
+            left, right = (ds.indexes[dim] for ds in both)
+            lost = [*left.difference(right), *right.difference(left)]
+            alone += [f"{len(lost)} of {len(left.union(right))} values of {dim}"] if lost else []
+            if lost and dim in swept:
+                doubts.append(f"the values {listing(map(str, lost))} of {dim} are in one of the two results only")
+    if alone:
+        facts["without_partner"] = "; ".join(alone)
+    if _share_noise(dataset.attrs, reference.attrs):
+        facts["shares_noise"] = 1
+        doubts.append(
+            f"both results have the seed {dataset.attrs['seed']} and so share random numbers: the error of their "
+            "difference is not that of independent results; repeat one of them with another seed"
+        )
+    return facts, doubts
+
+
+def _facts(dataset: xr.Dataset, name: str) -> dict[str, Any]:
+    """Return an attribute that holds names and values as JSON; nothing where there is none of ours."""
+    try:
+        found = json.loads(dataset.attrs.get(name, "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def same_lengths(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import InputError, did_you_mean, is_number, listing, shown
+from sitesampler.language.loops import rounded
 from sitesampler.records.names import (
     CORRELATION,
     FDT_RATIO,
@@ -330,4 +331,4 @@ def _places(among: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 def _rounded(lags: np.ndarray) -> np.ndarray:
     """Return lags with the digits that times have, so that ``sel(lag=0.3)`` finds 0.3."""
-    return np.array([float(f"{lag:.12g}") for lag in lags])
+    return np.array([rounded(lag) for lag in lags])

@@ -10,6 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError, is_number, shown
+from sitesampler.language.loops import rounded
 from sitesampler.records.names import ORDER_PARAMETERS
 from sitesampler.storage.settings import plain
 
@@ -54,16 +55,16 @@ def checked_values(label: str, values: Any) -> tuple[Any, ...]:
 
 
 def coordinate(values: Iterable[Any]) -> list[Any]:
-    """Return the coordinate of swept values: themselves where all are numbers that a file holds, else their text.
+    """Return the coordinate of swept values: themselves, rounded as times are, where a file holds them, else texts.
 
     Examples
     --------
-    >>> coordinate([0.5, 1]), coordinate(["tanh", 0.5, [1, 2]])
-    ([0.5, 1], ['tanh', '0.5', '[1, 2]'])
+    >>> coordinate([0.5, 3 * 0.1, 1]), coordinate(["tanh", 0.5, [1, 2]])
+    ([0.5, 0.3, 1], ['tanh', '0.5', '[1, 2]'])
     """
     values = [plain(value) for value in values]
     if all(is_number(value) and (isinstance(value, float) or abs(value) <= _LARGEST_EXACT) for value in values):
-        return values
+        return [rounded(value) if isinstance(value, float) else value for value in values]
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 

@@ -97,6 +97,39 @@ def test_compare_takes_sweeps_and_networks_of_any_number_of_replicas() -> None:
     assert float(abs(compare(few, many).C_h).max()) < 2e-3
 
 
+def titled(name: str, parameters: str, **attrs: Any) -> xr.Dataset:
+    return dataset([1, 2, 3], [1, 1, 1]).assign_attrs(title=name, parameters=parameters, **attrs)
+
+
+def test_compare_says_which_parameters_differ_and_names_both() -> None:
+    one, other = titled("a", '{"g": 1.5, "dt": 0.1}'), titled("b", '{"g": 1.6, "dt": 0.1}')
+    with pytest.warns(RuntimeWarning, match=r"the parameters of the two results differ: g \(1.5 and 1.6\)$"):
+        found = compare(one, other)
+    assert (found.attrs["compared"], found.attrs["reference"]) == ("a", "b")
+    assert found.attrs["parameters_differ"] == '{"g": [1.5, 1.6]}'
+    assert sorted(compare(one, one).attrs) == ["compared", "reference"]
+
+
+def test_compare_says_what_had_no_partner() -> None:
+    y = ("time", [1.0, 2.0, 3.0])
+    found = compare(dataset([1, 2, 3], [1, 1, 1], y=y, y_stderr=y), dataset([5, 6], [1, 1], times=[1, 3]))
+    assert found.attrs["without_partner"] == "y of the first; 3 of 4 values of time"
+
+
+def test_swept_values_meet_whatever_they_were_computed_by() -> None:
+    """np.arange gives 0.30000000000000004, and g = 0.3 was left out without a word."""
+    import sitesampler as ss
+
+    call: dict[str, Any] = {"population": 100, "replicas": 2, "dt": 0.5, "duration": 1}
+    values = np.arange(0.1, 0.5, 0.1)
+    one = ss.sweep(ss.models.random_rnn, {"g": values}, seed=0, **call)
+    other = ss.sweep(ss.models.random_rnn, {"g": [0.1, 0.2, 0.3, 0.4]}, seed=1, **call)
+    np.testing.assert_array_equal(compare(one, other).g, [0.1, 0.2, 0.3, 0.4])
+    assert float(one.C_h.sel(g=0.3)[0, 0]) > 0
+    with pytest.warns(RuntimeWarning, match="the values 0.3, 0.4 of g are in one of the two results only"):
+        assert compare(one, other.isel(g=[0, 1])).sizes["g"] == 2
+
+
 # ---------------------------------------------------------------------------------------------------------- intervals
 def test_an_interval_is_the_value_and_students_quantile_of_its_error() -> None:
     ds = combine([{"x": variable([1, 10])}, {"x": variable([2, 12])}, {"x": variable([6, 14])}], {"replicas": 3})
