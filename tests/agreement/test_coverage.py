@@ -127,7 +127,7 @@ def many_replicas(
     names = {name for name, *_ in system.truths()}
     found: list[Replica] = []
 
-    def keep(outcomes: list[Replica], attrs: dict[str, Any], alike: bool) -> xr.Dataset:
+    def keep(outcomes: list[Replica], attrs: dict[str, Any], alike: bool, **_: Any) -> xr.Dataset:
         assert alike, "replicas of one law"
         found.extend({name: outcome[name] for name in names} for outcome in outcomes)
         return results.combine(outcomes[:1], attrs)
@@ -198,7 +198,7 @@ def test_intervals_of_sweeps_cover_the_truth(name: str, monkeypatch: pytest.Monk
     names = {name for name, *_ in system.truths()}
     found: list[Replica] = []
 
-    def keep(outcomes: list[Replica], attrs: dict[str, Any]) -> xr.Dataset:
+    def keep(outcomes: list[Replica], attrs: dict[str, Any], **_: Any) -> xr.Dataset:
         found.extend({name: outcome[name] for name in names} for outcome in outcomes)
         return results.combine(outcomes[:1], attrs)
 

@@ -274,7 +274,7 @@ def test_a_chunk_that_diverges_is_named_by_replica_chunk_sample_and_time() -> No
     start = iterated(exploding, threshold=99.0, **few)
     assert "failed_chunks" not in start.attrs
     with pytest.raises(NotFinite) as caught:
-        iterated(exploding, threshold=3.3, order_parameters=start, **few)
+        iterated(exploding, threshold=3.0, order_parameters=start, **few)
     said = str(caught.value)
     assert said.startswith("exploding, iteration 1, replica 0, chunk ") and "\n" not in said
     chunk, sample = (int(said.split(word)[1].split(",")[0].split(":")[0]) for word in ("chunk ", "sample "))
