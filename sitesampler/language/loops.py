@@ -11,9 +11,8 @@ import numpy as np
 
 from sitesampler.errors import ProgramError, program_line
 from sitesampler.language.checks import check_number
+from sitesampler.records.names import rounded
 
-#: Significant digits to which times are rounded, so that ``sel(time=50)`` finds the 50 that 1000 steps of 0.05 reach.
-_TIME_DIGITS = 12
 #: Steps of the longest loop: ten times what a very long run takes, and its rehearsal writes down some 10 bytes of each.
 _MOST_STEPS = 10_000_000
 
@@ -37,7 +36,7 @@ class Times(Sequence[float]):
             return [self[i] for i in range(*n.indices(len(self)))]
         if not -len(self) <= n < len(self):
             raise IndexError(n)
-        return float(f"{(n % len(self)) * self.dt:.{_TIME_DIGITS}g}")
+        return rounded((n % len(self)) * self.dt)
 
 
 @dataclass(eq=False)  # two loops of one kind and length are two
@@ -91,17 +90,6 @@ def clock(duration: float, dt: float) -> Loop:
     if abs(steps * dt - duration) > 1e-6 * min(dt, duration):
         raise ProgramError(f"{program_line()}: the duration {duration} is not a whole number of steps of {dt}")
     return Loop("clock", Times(dt, steps), float(dt))
-
-
-def rounded(value: float) -> float:
-    """Return a coordinate with so many digits that the same value, computed otherwise, is the same coordinate.
-
-    Examples
-    --------
-    >>> 3 * 0.1, rounded(3 * 0.1)
-    (0.30000000000000004, 0.3)
-    """
-    return float(f"{value:.{_TIME_DIGITS}g}")
 
 
 def steps(n: int) -> Loop:

@@ -88,6 +88,8 @@ INTEGRATED_RESPONSE = Kind("chi_{}", "chi_x(tau)", ("[layer]", "lag"), "integrat
 FDT_RATIO = Kind("X_{}", "X_x(tau)", ("[layer]", "lag"), "fluctuation-dissipation ratio of {}")
 RELAXATION_TIME = Kind("relaxation_time_{}", "tau_x", ("[layer]", "[input]", "[input_]"), "relaxation time of {}")
 
+#: Significant digits to which times are rounded, so that ``sel(time=50)`` finds the 50 that 1000 steps of 0.05 reach.
+_DIGITS = 12
 #: Ending of the name of a standard error.
 STDERR = STANDARD_ERROR.name("")
 
@@ -144,6 +146,17 @@ def variables_of(record: str, vector: bool, responses: Iterable[str] = ("",)) ->
         made += [RESPONSE.name(record + ending) for ending in responses]
     made += [kind.name(name) for kind in (STANDARD_ERROR, REPLICAS) for name in made]
     return [*made, TRAJECTORY.name(record)] if vector else made
+
+
+def rounded(value: float) -> float:
+    """Return a coordinate with so many digits that the same value, computed otherwise, is the same coordinate.
+
+    Examples
+    --------
+    >>> 3 * 0.1, rounded(3 * 0.1)
+    (0.30000000000000004, 0.3)
+    """
+    return float(f"{value:.{_DIGITS}g}")
 
 
 @dataclass

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import InputError, did_you_mean, is_number, listing, shown
-from sitesampler.language.loops import rounded
 from sitesampler.records.names import (
     CORRELATION,
     FDT_RATIO,
@@ -22,6 +21,7 @@ from sitesampler.records.names import (
     RESPONSE,
     SPECTRUM,
     STDERR,
+    rounded,
 )
 from sitesampler.results.derive import derive
 from sitesampler.results.replicas import AVERAGE_OF

@@ -10,8 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError, is_number, shown
-from sitesampler.language.loops import rounded
-from sitesampler.records.names import ORDER_PARAMETERS
+from sitesampler.records.names import ORDER_PARAMETERS, rounded
 from sitesampler.storage.settings import plain
 
 if TYPE_CHECKING:
