@@ -70,6 +70,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="go on with a run of the same study in the same folder that was interrupted: same seeds, same bits",
     )
+    run.add_argument(
+        "--overwrite", action="store_true", help="replace the results of an earlier run in the same folder"
+    )
     run.add_argument("--scheduler", metavar="ADDRESS", help="run on a dask cluster, for example tcp://10.0.0.1:8786")
     for name, what in (("tls-ca-file", "the authority's certificate"), ("tls-cert", "certificate"), ("tls-key", "key")):
         run.add_argument(f"--{name}", metavar="FILE", help=f"{what} for a scheduler at tls://... (PEM)")
@@ -245,6 +248,7 @@ def _run(options: argparse.Namespace) -> int:
             progress=False if options.no_progress else None,
             announce=lambda folder: print(f"{study.title}: writing to {folder}", flush=True),
             resume=options.resume,
+            overwrite=options.overwrite,
             client=client,
             note=_say,
         )

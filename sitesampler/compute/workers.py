@@ -18,6 +18,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -117,9 +118,14 @@ class Workers:
         """
         import dask
 
-        with _one_at_a_time(done) as hand_over, one_blas_thread():
+        # Threads of this call alone: those that dask keeps are dead in a process that was forked.
+        with (
+            ThreadPoolExecutor(self._at_once) as pool,
+            _one_at_a_time(done) as hand_over,
+            one_blas_thread(),
+        ):
             roots = task_graph(function, groups, merge, (lambda: shared,), lambda _: HereReport(progress), hand_over)
-            return list(dask.compute(*roots, scheduler="threads", num_workers=self._at_once))
+            return list(dask.compute(*roots, scheduler="threads", pool=pool, num_workers=self._at_once))
 
     def lead(self, work: Callable[[Piece], Any], pieces: Sequence[Piece], done: Done | None = None) -> list[Any]:
         """Do pieces of work that give tasks to these workers themselves, and return what each returned.

@@ -10,6 +10,7 @@ memory in that basis.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -23,6 +24,8 @@ Array = NDArray[np.float64]
 
 #: Remainders below this, relative to the squared norm of a vector, are rounding of the overlaps themselves.
 _ROUNDING = 1e-13
+#: Overlaps may exceed what Schwarz's inequality allows by this part: estimates have errors.
+_SCHWARZ = 1e-6
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,26 @@ class Structure:
     known: dict[str, list[int]]
     shapes: list[list[int]]
     kept: list[bool]
+
+    def check(self, values: int) -> None:
+        """Raise ValueError unless this is the structure of at most so many order parameters."""
+
+        def counts(found: object, least: int = 0) -> bool:
+            return isinstance(found, list) and all(type(n) is int and least <= n <= values for n in found)
+
+        tables = (self.columns, self.shapes)
+        if not all(isinstance(table, list) and all(map(counts, table)) for table in tables):
+            raise ValueError
+        if not isinstance(self.known, dict) or not all(map(counts, self.known.values())):
+            raise ValueError
+        if not isinstance(self.kept, list) or not all(type(kept) is bool for kept in self.kept):
+            raise ValueError
+        sizes = self.sizes()
+        for (i, j), known in zip(self.pairs(), self.known.values(), strict=True):
+            if not (0 <= i < len(sizes) and 0 <= j < len(sizes)) or len(known) != len(self.columns[i]):
+                raise ValueError
+            if any(n > sizes[j] for n in known):
+                raise ValueError
 
     def sizes(self) -> list[int]:
         """Return how many vectors each direction was multiplied with."""
@@ -112,6 +135,18 @@ class Estimates:
         """Return the structure as JSON, from which `unflattened` rebuilds the estimates."""
         return json.dumps(asdict(self.structure))
 
+    def impossible(self) -> str | None:
+        """Return in words what no population has: negative squares, overlaps beyond Schwarz's inequality; or None."""
+        for i, (overlaps, rounding) in enumerate(zip(self.overlaps, self.rounding, strict=True)):
+            squares = np.diag(overlaps)
+            slack = _SCHWARZ * max(float(np.max(np.abs(squares), initial=0.0)), 1e-300)
+            if np.any(squares < -slack) or np.any(rounding < 0):
+                return f"a square of direction {i} is negative"
+            norms = np.sqrt(np.maximum(squares, 0.0))
+            if np.any(np.abs(overlaps) > np.outer(norms, norms) * (1 + _SCHWARZ) + slack):
+                return f"an overlap of direction {i} exceeds the product of its norms"
+        return None
+
     def _check(self, structure: Structure) -> None:
         if structure != self.structure:
             raise InputError(
@@ -149,15 +184,15 @@ def unflattened(values: Array, description: str) -> Estimates:
     """
     try:
         structure = Structure(**json.loads(description))
-        structure.pairs()
-    except (ValueError, TypeError):
+        structure.check(len(values))
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, RecursionError):
         raise InputError(
             "the structure of the order parameters to start from is damaged; take another result"
         ) from None
     sizes = structure.sizes()
     shapes: list[tuple[int, ...]] = [(n, n) for n in sizes] + [(n,) for n in sizes]
     shapes += [(sizes[j], sizes[i]) for i, j in structure.pairs()] + [tuple(shape) for shape in structure.shapes]
-    counts = [int(np.prod(shape)) for shape in shapes]
+    counts = [math.prod(shape) for shape in shapes]
     if sum(counts) != len(values):
         raise InputError(f"{len(values)} order parameters were stored where {sum(counts)} belong")
     parts = np.split(np.asarray(values, float), np.cumsum(counts)[:-1]) if counts else []

@@ -38,6 +38,10 @@ class RecordedGroup(Protocol):
         """Refuse rows that are not finite, with the time and the line of the program."""
 
 
+#: Bytes of the name of a record.
+_LONGEST = 100
+
+
 @dataclass(frozen=True)
 class Recorded:
     """What a program records under one name: its kind ("vector", "layers" or "number") and the groups it lives on.
@@ -230,6 +234,12 @@ def check_name(name: str) -> None:
     """Refuse what cannot be the name of a record."""
     if not name.isidentifier() or name in ("time", "time_", "layer"):
         raise ProgramError(f"{program_line()}: {name!r} cannot be the name of a record")
+    # A file system takes 255 bytes, and what is derived from a record has a longer name.
+    if len(name.encode()) > _LONGEST:
+        raise ProgramError(
+            f"{program_line()}: the name of a record becomes that of files, and {name[:20]}... has "
+            f"{len(name)} letters; use at most {_LONGEST}"
+        )
 
 
 def labelled(value: Any) -> tuple[tuple[str, ...], Array]:

@@ -41,6 +41,7 @@ def sample(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     export: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     **parameters: Any,
 ) -> xr.Dataset:
     """Run a site program at N = infinity, on populations of independent single-site trajectories.
@@ -102,6 +103,9 @@ def sample(
         Go on from what is kept there by a call with the same arguments (the seed is taken from there if not given).
     export : path, optional
         Zarr store for the trajectories of ``keep="all"``.
+    overwrite : bool
+        Replace what an earlier run has left under the names of ``checkpoint`` and ``export``; without it that is
+        refused, and what sitesampler has not written is never replaced.
     **parameters
         Parameters of the program.
 
@@ -218,4 +222,6 @@ def call_inside(
         return carry_out(replace(request, kept=replace(request.kept, inside=inside)))
     if inside is not None and options.get("iterations") is not None:
         options = {**options, "checkpoint": inside.folder, "resume": inside.resume}
+        if not inside.resume:
+            options["overwrite"] = True
     return call(program, **options)

@@ -68,7 +68,7 @@ class _Part:
 
 
 #: Options of `sample` that are about what a run leaves behind, which several runs cannot leave in one place.
-_OF_ONE_RUN = ("keep", "keep_replicas", "checkpoint", "resume", "export")
+_OF_ONE_RUN = ("keep", "keep_replicas", "checkpoint", "resume", "overwrite", "export")
 _MEANINGS = {
     "population": "part of the error of {} that the finite population makes",
     "chunk": "part of the error of {} that the finite chunk makes",

@@ -6,10 +6,10 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sitesampler.errors import is_integer, is_number, shown
+from sitesampler.storage.writing import absolute
 
 #: The largest count that means anything: a million times the largest populations that have been run.
 _MOST = 10**15
@@ -125,7 +125,7 @@ def path() -> Kind:
         text = os.fspath(value)
         return isinstance(text, str) and bool(text) and "\0" not in text
 
-    return Kind("", allowed, allowed, refusal, Path)
+    return Kind("", allowed, allowed, refusal, absolute)
 
 
 def precision() -> Kind:

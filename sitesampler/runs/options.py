@@ -213,6 +213,7 @@ class Kept(_Options):
     export: Path | None = _option(None, path())  # noqa: RUF009
     checkpoint: Path | None = _option(None, path())  # noqa: RUF009
     resume: bool = _option(False, flag())
+    overwrite: bool = _option(False, flag())
     inside: Inside | None = None
 
     def __post_init__(self) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from sitesampler.compute.progress import Progress
 from sitesampler.compute.workers import workers_for
-from sitesampler.errors import InputError, name_of, shown
+from sitesampler.errors import InputError, OutOfMemory, name_of, shown
 from sitesampler.physics.estimates import unflattened
 from sitesampler.records.names import OF_ITERATIONS
 from sitesampler.runs import footprint
@@ -29,9 +30,10 @@ from sitesampler.runs.pieces import Means
 from sitesampler.runs.states import settings_of
 from sitesampler.runs.task import Task, prepare
 from sitesampler.runs.trajectories import check_trajectories, trajectory_store, with_trajectories
+from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.folders import hold
 from sitesampler.storage.journal import Inside, Purpose, open_journal
-from sitesampler.storage.stores import open_result, refuse_foreign
+from sitesampler.storage.stores import open_result, refuse_taken
 from sitesampler.vectors.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Part of the sites of a group that rounding may add or take away without a word.
 _ROUNDED = 0.03
+#: Order parameters whose squares are no numbers any more.
+_LARGEST = 1e150
 _OTHER_RUN = (
     "the checkpoint in {folder} was made by another run: {difference}; go back to those settings, or start anew in "
     "another folder"
@@ -63,13 +67,20 @@ def carry_out(request: Request) -> xr.Dataset:
         footprint.check_network(task, at_once)
     title = f"{name_of(task.program)} " + ("at N = infinity" if task.asked.infinite else f"at N = {task.size}")
     place = _place(request)
-    folder, resume, note = (None, False, warn) if place is None else (place.folder, place.resume, place.note)
-    purpose = Purpose("run", settings_of(task, iterated), {"seed": task.asked.seed}, _OTHER_RUN)
+    purpose = Purpose("run", {}, {"seed": task.asked.seed}, _OTHER_RUN)
+    if place is not None:
+        reached = Fingerprint(program=task.program, **task.all_parameters())
+        purpose = replace(
+            purpose,
+            settings={**settings_of(task, iterated), **reached.parts},
+            # What leads this run, if anything does, has said it.
+            unknown=() if place.led else reached.unknown,
+        )
     # One thread also for what the driver computes: bits must not depend on the number of cores.
     with (
         one_blas_thread(),
         hold(None, request.kept.export),
-        open_journal(folder, purpose, resume, note) as journal,
+        open_journal(place, purpose) as journal,
         trajectory_store(task, request.kept.export) as store,
         closing(
             Progress(title, pieces, task.plan.steps, request.placed.progress, "chunks" if iterates else "replicas")
@@ -78,8 +89,23 @@ def carry_out(request: Request) -> xr.Dataset:
         asked = replace(task.asked, seed=journal.seeds["seed"])
         task = replace(task, asked=asked, lanes=1 if iterates else lanes, store=store)
         means = Means(workers_for(request.placed.client, at_once), progress, journal)
-        dataset, entries = iterate(task, iterated, means) if iterates else march(task, means)
+        with _threads_named():
+            dataset, entries = iterate(task, iterated, means) if iterates else march(task, means)
         return with_trajectories(dataset, store, entries)
+
+
+@contextmanager
+def _threads_named() -> Iterator[None]:
+    """Turn the error of a system that starts no more threads into one that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "start new thread" not in str(error):
+            raise
+        raise OutOfMemory(
+            "the system starts no more threads: its limit of memory or of processes is reached; run fewer things "
+            "beside this, or raise the limit (ulimit -v, ulimit -u)"
+        ) from None
 
 
 def _iterated(request: Request) -> Iterated:
@@ -97,7 +123,7 @@ def _prepared(request: Request, iterated: Iterated) -> tuple[Task, int]:
     asked, kept = request.asked, request.kept
     iterates = iterated.iterations is not None
     if kept.export is not None:
-        refuse_foreign(kept.export)
+        refuse_taken(kept.export, kept.overwrite)
     if asked.tolerance is None:
         finest = 0.1 / asked.size**0.5 if iterates else DEFAULT_TOLERANCE
         asked = replace(asked, tolerance=min(DEFAULT_TOLERANCE, finest))
@@ -165,7 +191,7 @@ def _place(request: Request) -> Inside | None:
     """Return where the journal of a run is, if it has one."""
     kept = request.kept
     if kept.checkpoint is not None:
-        return Inside(kept.checkpoint, kept.resume, warn)
+        return Inside(kept.checkpoint, kept.resume, warn, kept.overwrite, led=False)
     whole = kept.export is not None and request.iterated.iterations is None
     return None if whole else kept.inside  # replicas whose trajectories are in a store are not kept
 
@@ -193,9 +219,18 @@ def _start(program: Any, start: Any, replicas: int) -> Any:
             f"one of its own, or their errors would not be independent; use replicas={len(variable)}"
         )
     structure, table = variable.attrs.get("structure"), np.asarray(variable.values)
-    if not isinstance(structure, str) or table.ndim != 2 or not np.all(np.isfinite(table[:replicas])):
+    if (
+        not isinstance(structure, str)
+        or table.ndim != 2
+        or table.dtype.kind != "f"
+        or not np.all(np.abs(table[:replicas]) < _LARGEST)  # NaN is not
+    ):
         raise InputError(
-            "the order parameters to start from are damaged: they must be finite, (replica, order_parameter), with the "
-            "attribute structure, as sample with iterations has left them"
+            "the order parameters to start from are damaged: they must be finite real numbers whose squares are too, "
+            "(replica, order_parameter), with the attribute structure, as sample with iterations has left them"
         )
-    return tuple(unflattened(values, structure) for values in table[:replicas])
+    found = tuple(unflattened(values, structure) for values in table[:replicas])
+    for replica, estimates in enumerate(found):
+        if (wrong := estimates.impossible()) is not None:
+            raise InputError(f"the order parameters to start from are damaged: in replica {replica}, {wrong}")
+    return found

@@ -18,7 +18,7 @@ from sitesampler.physics.estimates import Estimates, unflattened
 from sitesampler.records.variable import Variable
 from sitesampler.runs.options import Iterated
 from sitesampler.runs.task import Task
-from sitesampler.storage.settings import plain, sources
+from sitesampler.storage.settings import plain
 
 Arrays = Mapping[str, NDArray[Any]]
 Facts = Mapping[str, Any]
@@ -80,7 +80,7 @@ class State:
 
 # ------------------------------------------------------------------------------------------------------------- settings
 def settings_of(task: Task, iterated: Iterated) -> dict[str, Any]:
-    """Return everything that the numbers of a run depend on, but for its seed, flat and as JSON holds it."""
+    """Return what the numbers of a run depend on, but for its seed and its code, flat and as JSON holds it."""
     parameters = task.all_parameters()
     start: Any = iterated.order_parameters
     iteration = {
@@ -92,7 +92,6 @@ def settings_of(task: Task, iterated: Iterated) -> dict[str, Any]:
         **plain(parameters),
         **asked,
         **(iteration | {"order_parameters": start if isinstance(start, str) else f"result {fingerprint(start)}"}),
-        **sources(task.program, *parameters.values()),
     }
 
 

@@ -10,21 +10,23 @@ import errno
 import os
 import re
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from sitesampler.errors import InputError, StorageError
-from sitesampler.storage.stores import discard, is_complete
-from sitesampler.storage.writing import WRITING
+from sitesampler.storage.stores import recover
 
 try:
     import fcntl
 except ImportError:  # not on Windows: there no run is kept out of another's folder
     fcntl = None  # type: ignore[assignment]
 
-_LEFT_OVER = re.compile(rf"\.(?P<name>.+?)\.\d+(\.replaced)?{re.escape(WRITING)}")
+#: Name of the hidden file in a folder that carries its lock, and what it says.
+LOCK = ".sitesampler.lock"
+_HOLDER = re.compile(r"(process \d+ on .*)?")
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 
 
@@ -40,9 +42,7 @@ def make_folder(folder: Path, what: str = "output folder") -> Path:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"the {what} {folder} is a file: name a folder, which may be a new one")
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe.{os.getpid()}{WRITING}"
-        probe.mkdir()
-        probe.rmdir()
+        Path(tempfile.mkdtemp(prefix=".probe-", dir=folder)).rmdir()
     except OSError as error:
         raise InputError(f"the {what} {folder} cannot be written: {error.strerror}") from None
     return folder
@@ -70,9 +70,9 @@ def lock_folder(folder: Path, what: str = "output folder") -> Iterator[Path]:
     results
     """
     make_folder(folder, what)
-    with _lock(folder / ".lock", f"the {what} {folder}", "folder") as locked:
+    with _lock(folder / LOCK, f"the {what} {folder}", "folder") as locked:
         if locked:
-            _clear(folder)
+            recover(folder)
         yield folder
 
 
@@ -98,7 +98,7 @@ def hold(checkpoint: Path | None, export: Path | None) -> Iterator[None]:
 
 def _lock_of(path: Path) -> Path:
     """Return the hidden file beside a store that carries its lock."""
-    return path.with_name(f".{path.name}.lock")
+    return path.with_name(f".{path.name}{LOCK}")
 
 
 @contextmanager
@@ -119,6 +119,8 @@ def _lock(path: Path, what: str, other: str) -> Iterator[bool]:
 
 def _locked(path: Path, what: str, other: str) -> IO[str] | None:
     """Return the file, open, empty and locked; None where there are no locks."""
+    if os.path.lexists(path) and not _is_lock(path):
+        raise StorageError(f"{path} is not the lock that sitesampler keeps there: move it away")
     while fcntl is not None:
         file = path.open("a+", encoding="utf-8")
         try:
@@ -145,27 +147,11 @@ def _locked(path: Path, what: str, other: str) -> IO[str] | None:
     return None
 
 
-def _is_locked(path: Path) -> bool:
-    """Say whether a run is writing a store of this name, which does not need the lock of its folder."""
+def _is_lock(path: Path) -> bool:
+    """Say whether a file is one of ours that carries a lock."""
     try:
-        with _lock_of(path).open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
+        return not path.is_symlink() and path.is_file() and _HOLDER.fullmatch(path.read_text("utf-8")) is not None
+    except FileNotFoundError:  # its run has just ended
         return True
-    return False
-
-
-def _clear(folder: Path) -> None:
-    """Remove what killed runs left half written; what was complete but for its name gets the name."""
-    for left in sorted(folder.glob(f".*{WRITING}"), reverse=True):  # of one name, the new one before the replaced one
-        named = _LEFT_OVER.fullmatch(left.name)
-        if named is None or _is_locked(folder / named["name"]):
-            continue
-        if is_complete(left) and not (folder / named["name"]).exists():
-            left.rename(folder / named["name"])
-        elif left.is_dir():
-            discard(left)
-        else:
-            left.unlink()
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -17,9 +17,11 @@ removed, and as that may be cut short, it stays listed (``gone``) until the next
 is listed (``begun``) before anything is written there, and removed once the piece is kept.
 
 **One resume**: a run goes on from a journal only if kind, settings and seeds are its own, else it is refused with what
-differs.  A piece that is damaged is said to be, and computed again.  **Starting anew** removes the pieces that an
-earlier journal of the same kind names, and the journals inside, then writes a new journal: a kill in between leaves the
-old one with fewer pieces.  Nothing else in the folder is touched, and the journal of another kind of run is refused.
+differs.  A piece that is damaged is said to be, and computed again.  **Starting anew** where an earlier run has kept
+something is refused, unless that may be overwritten: then its pieces, and the journals inside, are removed when the
+first new piece is kept, and a run that is refused before puts the old journal back.  A kill in between leaves fewer
+pieces.  Nothing else in the folder is touched, and the journal of another kind of run is refused.  A journal inside of
+another one's folder is that one's: what does not fit there is computed again.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sitesampler.errors import InputError, StorageError
+from sitesampler.errors import InputError, StorageError, listing
 from sitesampler.storage.folders import lock_folder
 from sitesampler.storage.sealed import read_state, write_state
 from sitesampler.storage.settings import difference
@@ -71,6 +73,12 @@ class Purpose:
         Of the refusal.
     results : bool
         Whether the pieces are results, which a new run leaves there until it replaces them.
+    unknown : sequence of str
+        What the run reaches and nobody can compare: it cannot be resumed.
+    whole : sequence of str
+        The pieces that make the run complete, if it may then be called again to say so.
+    words : (str, str)
+        What is said for going on, and for starting anew.
     """
 
     kind: str
@@ -80,15 +88,20 @@ class Purpose:
     folder_is: str = "checkpoint folder"
     error: type[InputError] = InputError
     results: bool = False
+    unknown: Sequence[str] = ()
+    whole: Sequence[str] = ()
+    words: tuple[str, str] = ("resume=True", "overwrite=True")
 
 
 @dataclass(frozen=True)
 class Inside:
-    """The place of a journal inside of another one's folder."""
+    """The place of a journal; ``led`` where that is inside of another one's folder."""
 
     folder: Path
     resume: bool
     note: Note
+    overwrite: bool = True
+    led: bool = True
 
 
 class Journal:
@@ -161,9 +174,23 @@ class Journal:
 class _Folder(Journal):
     """A journal in a folder that this run holds."""
 
-    def __init__(self, folder: Path, facts: dict[str, Any], resumed: bool, note: Note) -> None:
+    def __init__(
+        self, folder: Path, facts: dict[str, Any], resumed: bool, note: Note, replaced: Sequence[str] = ()
+    ) -> None:
         super().__init__(facts["seeds"], resumed, note)
         self._folder, self._facts, self._lock = folder, facts, threading.RLock()
+        self._replaced = list(replaced)  # of an earlier run, until something of this one is there
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was kept yet."""
+        return not self._facts["done"]
+
+    def _start_anew(self) -> None:
+        """Remove what an earlier run has kept."""
+        with self._lock:
+            replaced, self._replaced = self._replaced, []
+            _remove(self._folder, [name for name in replaced if name not in self._facts["begun"]])
 
     def has(self, name: str) -> bool:
         return name in self._facts["done"] and self._facts["done"][name]["voucher"] == voucher(self._folder / name)
@@ -200,6 +227,7 @@ class _Folder(Journal):
         self, name: str, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], instead_of: Sequence[str] = ()
     ) -> None:
         path = self._folder / f"{name}.npz"
+        self._start_anew()
         if path.name not in self._facts["done"]:
             refuse_foreign(path, file=True)
         write_state(path, arrays, facts)
@@ -207,6 +235,7 @@ class _Folder(Journal):
 
     def keep_dataset(self, name: str, dataset: xr.Dataset, inside: str | None = None) -> None:
         path = self._folder / f"{name}.zarr"
+        self._start_anew()
         if path.name in self._facts["done"]:
             _discard_unsealed(path)
         publish(dataset, path)
@@ -250,17 +279,14 @@ class _Folder(Journal):
 
 
 @contextmanager
-def open_journal(folder: Path | None, purpose: Purpose, resume: bool, note: Note) -> Iterator[Journal]:
+def open_journal(place: Inside | None, purpose: Purpose) -> Iterator[Journal]:
     """Hold a folder for one run and read its journal, or start a new one.
 
     Parameters
     ----------
-    folder : Path or None
+    place : Inside or None
         None keeps nothing.
     purpose : Purpose
-    resume : bool
-        Go on from what is there, if anything is.
-    note : callable
 
     Raises
     ------
@@ -276,7 +302,7 @@ def open_journal(folder: Path | None, purpose: Purpose, resume: bool, note: Note
     >>> purpose = Purpose("sums", {"terms": 3}, {"seed": 7}, "{folder} holds other sums: {difference}")
     >>> with tempfile.TemporaryDirectory() as place:
     ...     for resume in (False, True):
-    ...         with open_journal(Path(place), purpose, resume, print) as journal:
+    ...         with open_journal(Inside(Path(place), resume, print), purpose) as journal:
     ...             print(journal.state("first"))
     ...             journal.keep_state("first", {"sum": np.array(6)}, {})
     None
@@ -284,25 +310,79 @@ def open_journal(folder: Path | None, purpose: Purpose, resume: bool, note: Note
     """
     settings = {"sitesampler": __version__, **purpose.settings}
     new = {name: secrets.randbits(128) if seed is None else seed for name, seed in purpose.seeds.items()}
-    if folder is None:
-        yield Journal(new, note=note)
+    if place is None:
+        yield Journal(new)
         return
+    folder, note = place.folder, place.note
     with lock_folder(folder, purpose.folder_is):
-        facts = _left(folder, purpose.kind, resume)
-        if resumed := resume and facts is not None:
-            given = {name: seed for name, seed in purpose.seeds.items() if seed is not None}
-            before = {name: facts["seeds"].get(name) for name in given}
-            if found := difference({**before, **facts["settings"]}, {**given, **settings}):
-                raise purpose.error(purpose.refusal.format(folder=folder, difference=found))
-            _remove(folder, facts["gone"])
-        else:
-            if facts is not None:
-                if purpose.results and any((folder / name).exists() for name in facts["begun"]):
-                    note(f"discarded the checkpoint of an earlier run in {folder}; --resume would have gone on")
-                _remove(folder, [*facts["begun"], *facts["gone"], *([] if purpose.results else facts["done"])])
-            facts = {"kind": purpose.kind, "settings": settings, "seeds": new, "done": {}, "begun": [], "gone": []}
-            write_state(folder / JOURNAL, {}, facts)
-        yield _Folder(folder, facts, resumed, note)
+        old = _left(folder, purpose.kind, place.resume)
+        differs = "" if old is None else _difference(old, purpose, settings)
+        if purpose.unknown:
+            _say_unknown(purpose, folder, place.resume and old is not None, note)
+        if old is not None and _goes_on(place, purpose, old, differs):
+            _remove(folder, old["gone"])
+            yield _Folder(folder, old, True, note)
+            return
+        replaced = []
+        if old is not None:
+            replaced = [*old["begun"], *old["gone"], *([] if purpose.results else old["done"])]
+            if purpose.results and any((folder / name).exists() for name in old["begun"]):
+                note(f"discarded the checkpoint of an earlier run in {folder}; --resume would have gone on")
+        facts = {"kind": purpose.kind, "settings": settings, "seeds": new, "done": {}, "begun": [], "gone": []}
+        write_state(folder / JOURNAL, {}, facts)
+        journal = _Folder(folder, facts, False, note, replaced)
+        try:
+            yield journal
+        except InputError:
+            if old is not None and journal.empty:  # refused: the earlier run is what is there
+                write_state(folder / JOURNAL, {}, old)
+            raise
+
+
+def _difference(old: Mapping[str, Any], purpose: Purpose, settings: Mapping[str, Any]) -> str:
+    """Return in words what an earlier run has differently."""
+    given = {name: seed for name, seed in purpose.seeds.items() if seed is not None}
+    before = {name: old["seeds"].get(name) for name in given}
+    return difference({**before, **old["settings"]}, {**given, **settings})
+
+
+def _goes_on(place: Inside, purpose: Purpose, old: Mapping[str, Any], differs: str) -> bool:
+    """Say whether to go on from an earlier run; if not, its pieces may be removed.
+
+    Raises
+    ------
+    InputError
+        If it may neither be gone on from nor replaced.
+    """
+    folder, (resume, overwrite) = place.folder, purpose.words
+    if place.resume and not differs:
+        return True
+    if place.resume:
+        sentence = purpose.refusal.format(folder=folder, difference=differs)
+        if not place.led:
+            raise purpose.error(sentence)
+        place.note(f"{folder} is not used: {sentence}")
+        return False
+    kept = [name for name in (*old["done"], *old["begun"]) if (folder / name).exists()]
+    if place.overwrite or not kept:
+        return False
+    if purpose.whole and not differs and all(name in old["done"] for name in purpose.whole):
+        place.note(f"{folder} holds this run already, complete: nothing is computed; {overwrite} computes it anew")
+        return True
+    found = f"what an earlier run has kept ({listing(kept[:5])}{', ...' if len(kept) > 5 else ''})"
+    way = f"other settings ({differs})" if differs else f"the same settings; {resume} goes on with it"
+    raise purpose.error(f"{folder} holds {found}, with {way}; {overwrite} replaces it, or choose another folder")
+
+
+def _say_unknown(purpose: Purpose, folder: Path, resumes: bool, note: Note) -> None:
+    """Say that a run cannot be resumed, and refuse to resume it."""
+    sentence = (
+        f"the run in {folder} cannot be resumed, because nobody can say later whether {purpose.unknown[0]} is what it "
+        "was; let the program use functions, numbers, texts and arrays only"
+    )
+    if resumes:
+        raise purpose.error(f"{sentence}, and start anew with {purpose.words[1]}")
+    note(sentence)
 
 
 def _left(folder: Path, kind: str, strictly: bool) -> dict[str, Any] | None:
@@ -329,7 +409,7 @@ def _remove(folder: Path, names: Sequence[str]) -> None:
     """Remove pieces, and journals inside with theirs; what is not of a journal stays."""
     for name in names:
         path = folder / name
-        if path.is_symlink() or path.is_file():
+        if path.is_file():
             path.unlink()
         elif path.suffix == ".zarr":
             if is_ours(path):

@@ -11,7 +11,9 @@ then puts it in the place of the old one.  An error leaves the old file and remo
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import math
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -22,7 +24,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from sitesampler.errors import StorageError
-from sitesampler.storage.writing import beside, full_disk_named, refuse_newer, written_by
+from sitesampler.storage.declared import parsed
+from sitesampler.storage.hdf5 import check_netcdf
+from sitesampler.storage.writing import beside, claim, full_disk_named, refuse_newer, release, written_by
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -78,32 +82,73 @@ def read_state(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         If there is none, it was written by a newer version, or it is not what was written.
     """
     try:
-        _verify(path, _ANEW, _ANEW)
-        with np.load(path, allow_pickle=False) as members:
-            arrays = {name.removeprefix("arrays/"): members[name] for name in members.files if name != "facts.json"}
-            return arrays, json.loads(members["facts.json"])
+        content = _verified(path, _ANEW, _ANEW)
+        with zipfile.ZipFile(io.BytesIO(content)) as members:
+            infos = members.infolist()
+            # Not compressed, so that what is declared is what is there; members may not share their bytes either.
+            if sum(each.file_size for each in infos) > len(content) or any(each.compress_type for each in infos):
+                raise ValueError
+            facts = parsed(members.read("facts.json"), path)
+            if not isinstance(facts, dict):
+                raise ValueError
+            arrays = {
+                each.filename.removeprefix("arrays/").removesuffix(".npy"): _array(members.read(each))
+                for each in infos
+                if each.filename != "facts.json"
+            }
+            return arrays, facts
+    except (
+        ValueError,
+        KeyError,
+        EOFError,
+        SyntaxError,
+        RuntimeError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+    ) as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"{path} is no checkpoint of sitesampler: {_ANEW}") from None
     except FileNotFoundError:
         raise StorageError(f"there is no checkpoint {path}") from None
     except OSError as error:
         raise StorageError(f"the checkpoint {path} cannot be read: {error.strerror or error}") from None
 
 
+def _array(content: bytes) -> NDArray[Any]:
+    """Return an array of numbers as NumPy has written it, if it declares what is there."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    if dtype.kind not in "biufc" or math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ValueError
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
 # -------------------------------------------------------------------------------------------------------------- NetCDF
-def write_netcdf(path: Path, dataset: xr.Dataset) -> None:
-    """Write a dataset to a NetCDF file, in the place of what has that name.
+def write_netcdf(path: Path, dataset: xr.Dataset, overwrite: bool = True) -> None:
+    """Write a dataset to a NetCDF file, in the place of what has that name if that may be.
 
     Raises
     ------
+    FileExistsError
+        If something has that name, and may not be replaced.
     DiskFull
         If it does not fit on the disk; an older file of that name stays.
     """
     # Composed in memory: the HDF5 library does not survive a full disk (it crashes when the interpreter ends).
-    with _sealed_file(path) as file:
-        file.write(dataset.to_netcdf(engine="h5netcdf"))
+    # Texts as characters: of variable length, a file may declare any number of them.
+    texts = {name: {"dtype": "S1"} for name, each in dataset.variables.items() if each.dtype.kind == "U"}
+    with _sealed_file(path, overwrite) as file:
+        file.write(dataset.to_netcdf(engine="h5netcdf", encoding=texts))
 
 
 def open_netcdf(path: Path, unsealed: str, restore: str) -> xr.Dataset:
-    """Open a NetCDF file after it was compared with its seal; errors say what to do if it has none, or another.
+    """Return what a NetCDF file holds, after it was compared with its seal; errors say what to do if it has another.
+
+    It is read whole: what is in memory does not change with the file.
 
     Raises
     ------
@@ -112,32 +157,39 @@ def open_netcdf(path: Path, unsealed: str, restore: str) -> xr.Dataset:
     """
     import xarray as xr
 
-    _verify(path, unsealed, restore)
-    return xr.open_dataset(path, engine="h5netcdf", chunks={})
+    content = _verified(path, unsealed, restore)
+    check_netcdf(content, path)
+    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as stored:
+        return stored.load().drop_encoding()
 
 
 # --------------------------------------------------------------------------------------------------------------- seals
 def has_seal(path: Path) -> bool:
     """Say whether a file ends with a seal, be it intact or damaged since."""
-    return _SEAL in _tail(path)[1]
+    return path.is_file() and _SEAL in _tail(path)[1]
 
 
 @contextmanager
-def _sealed_file(path: Path) -> Iterator[BinaryIO]:
+def _sealed_file(path: Path, overwrite: bool = True) -> Iterator[BinaryIO]:
     """Open a file to be written; it gets its seal and its name when the block ends, and vanishes if the block fails."""
     writing = beside(path)
     with full_disk_named(path):
         try:
-            with writing.open("w+b") as file:
+            with writing.open("x+b") as file:
+                claim(writing)
                 yield file
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 file.write(b"\n" + json.dumps({**written_by(), "sha256": digest}).encode())
                 file.flush()
                 os.fsync(file.fileno())
-            writing.replace(path)
+            if overwrite:
+                writing.replace(path)
+            else:
+                os.link(writing, path)  # fails where something has that name
         finally:
             writing.unlink(missing_ok=True)
+            release(writing)
     with suppress(OSError):  # the new name itself is on the disk when its folder is; not every system can flush one
         folder = os.open(path.parent, os.O_RDONLY)
         try:
@@ -154,8 +206,10 @@ def _tail(path: Path) -> tuple[int, bytes]:
         return start, file.read()
 
 
-def _verify(path: Path, unsealed: str, restore: str) -> None:
-    """Compare a file with its seal; errors say what to do if it has none, and if it is another."""
+def _verified(path: Path, unsealed: str, restore: str) -> bytes:
+    """Return what is in a file before its seal; errors say what to do if it has none, and if it is another."""
+    if path.exists() and not path.is_file():
+        raise StorageError(f"{path} is no file: {restore}")
     tail_start, tail = _tail(path)
     start = tail.rfind(_SEAL)
     if start < 0:
@@ -163,15 +217,13 @@ def _verify(path: Path, unsealed: str, restore: str) -> None:
             f"{path} does not end with a seal: it was not written by sitesampler or is incomplete; {unsealed}"
         )
     try:
-        seal = json.loads(tail[start:])
+        seal = parsed(tail[start:], path)
         form, version, digest = int(seal["format"]), str(seal["sitesampler"]), str(seal["sha256"])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         raise StorageError(f"{path} is damaged, its seal is not readable: {restore}") from None
     refuse_newer(path, form, version)
-    found, left = hashlib.sha256(), tail_start + start
     with path.open("rb") as file:
-        while left and (block := file.read(min(left, 1 << 20))):
-            found.update(block)
-            left -= len(block)
-    if found.hexdigest() != digest:
+        content = file.read(tail_start + start)
+    if hashlib.sha256(content).hexdigest() != digest:
         raise StorageError(f"{path} is damaged or was changed after it was written: {restore}")
+    return content

@@ -6,8 +6,6 @@ was started as.  This file imports nothing heavy: study files are read with it b
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -37,26 +35,9 @@ def plain(value: Any) -> Any:
         return value.__name__
     if type(value).__module__ == "numpy":
         return value.tolist()
-    from dask.base import tokenize
+    from sitesampler.storage.fingerprint import Fingerprint
 
-    return f"{shown(value)} {tokenize(value)}"
-
-
-def sources(*values: Any) -> dict[str, str]:
-    """Return digests of the source texts of the functions among the values."""
-    found = {}
-    functions = (inspect.unwrap(getattr(value, "func", value)) for value in values if callable(value))
-    for function in filter(inspect.isfunction, functions):
-        try:
-            found[f"the source of {function.__name__}"] = digest(inspect.getsource(function))
-        except (OSError, TypeError):  # typed at a prompt
-            continue
-    return found
-
-
-def digest(text: str) -> str:
-    """Return a short digest of a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"a {type(value).__name__} {Fingerprint(value=value).parts['what value is']}"
 
 
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -68,11 +49,16 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     'g was 0.5 and is 0.7; seed was 3 and is not set; keep was not set and is 4'
     """
     words = []
-    for name in dict.fromkeys([*before, *now]):
-        # As text, in which NaN is NaN.
-        if name in before and name in now and json.dumps(before[name]) == json.dumps(now[name]):
+    missing = object()
+
+    def text(table: Mapping[str, Any], name: str) -> Any:
+        return json.dumps(table[name]) if name in table else missing  # in which NaN is NaN
+
+    differing = [name for name in dict.fromkeys([*before, *now]) if text(before, name) != text(now, name)]
+    for name in differing:
+        if any(name == f"what {other} is" for other in differing):  # said already
             continue
         old, new = (shown(table[name]) if name in table else "not set" for table in (before, now))
-        hidden = old == new or name.startswith("the source of ")
+        hidden = old == new or name.startswith(("the ", "what ", "sitesampler itself"))
         words.append(f"{name} has changed" if hidden else f"{name} was {old} and is {new}")
     return "; ".join(words)

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.errors import DiskFull, StorageError
-from sitesampler.storage.stores import COMPRESSOR, Entries, complete, discard, files_of, fingerprints
-from sitesampler.storage.writing import GIB, beside, full_disk_named
+from sitesampler.storage.declared import COMPRESSOR
+from sitesampler.storage.stores import Entries, begun, complete, discard, files_of, fingerprints, opened, recover
+from sitesampler.storage.writing import GIB, full_disk_named, release
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -122,13 +123,14 @@ class TrajectoryStore:
             If it would not fit, even before compression; nothing was written then.
         """
         import zarr
+        from zarr.storage import LocalStore
 
         _refuse_too_large(path, trajectories)
         path.parent.mkdir(parents=True, exist_ok=True)
-        store = cls(path, beside(path), tuple(trajectories), chunk)
-        store.abandon()
+        recover(path.parent, path.name)
+        store = cls(path, begun(path), tuple(trajectories), chunk)
         with full_disk_named(path):
-            group = zarr.create_group(store.writing, zarr_format=2)
+            group = zarr.create_group(LocalStore(store.writing), zarr_format=2)
             for each in trajectories:
                 group.create_array(
                     each.name,
@@ -159,6 +161,7 @@ class TrajectoryStore:
             Size and SHA-256 of the files that were written, for `finish`.
         """
         import zarr
+        from zarr.storage import LocalStore
 
         each = self._named(name)
         expected = list(each.shape)
@@ -171,9 +174,12 @@ class TrajectoryStore:
         with full_disk_named(self.path):
             # Without this, pieces that are all NaN would not be written, and could not be told from missing ones.
             with _OPENING, zarr.config.set({"array.write_empty_chunks": True}):
-                array = zarr.open_array(self.writing / name, mode="r+", zarr_format=2)
+                array = zarr.open_array(LocalStore(self.writing), path=name, mode="r+", zarr_format=2)
             region = (slice(None),) * each.axis + (slice(start, start + expected[each.axis]),)
             array[region] = values
+        if not (self.writing / ".zgroup").exists():  # abandoned meanwhile: nobody comes to clear this away
+            discard(self.writing)
+            raise StorageError(f"{self.path} was abandoned while it was written")
         return fingerprints(self.writing, self._files(each, start))
 
     def finish(
@@ -196,7 +202,7 @@ class TrajectoryStore:
         Returns
         -------
         xarray.Dataset
-            Lazy: values are read where they are used.
+            As from `open_result`.
 
         Raises
         ------
@@ -222,12 +228,14 @@ class TrajectoryStore:
             if name not in known and not name.endswith((".zgroup", ".zarray", ".zattrs")):
                 (self.writing / name).unlink()  # half a piece, of a worker that was killed
         frame = xr.Dataset(coords=dict(coords), attrs={"Conventions": "CF-1.11", **attrs})
-        complete(self.writing, self.path, frame, entries)
-        return xr.open_zarr(self.path)
+        whole = complete(self.writing, self.path, frame, {name: entries[name] for name in known})
+        release(self.writing)
+        return opened(self.path, whole)
 
     def abandon(self) -> None:
         """Remove what was written."""
         discard(self.writing)
+        release(self.writing)
 
     def _named(self, name: str) -> Trajectory:
         return next(each for each in self.trajectories if each.name == name)

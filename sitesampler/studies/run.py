@@ -14,8 +14,10 @@ from sitesampler.errors import InputError, SiteSamplerError, StorageError
 from sitesampler.records.names import OF_LOOPS, TRAJECTORY
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import Placed
+from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.journal import JOURNAL, Inside, Journal, Purpose, open_journal
 from sitesampler.storage.stores import open_result, publish, refuse_foreign
+from sitesampler.storage.writing import absolute, beside, full_disk_named
 from sitesampler.studies.program import load_program
 from sitesampler.studies.study_file import Study, StudyError, place_of
 from sitesampler.studies.sweep import Sweep, run_sweep
@@ -28,8 +30,8 @@ _FIGURE, _TRAJECTORIES, _PARTIAL, _CHECKPOINT = "figure.png", "trajectories.zarr
 #: Names of the datasets.
 _STORES = {"sample": "sample", "simulate": "simulation"}
 _OTHER_STUDY = (
-    "{} is not what the run in {{folder}} was started with: {{difference}}; undo that, or leave out --resume to start "
-    "anew"
+    "{} is not what the run in {{folder}} was started with: {{difference}}; undo that, or start anew with --overwrite "
+    "in place of --resume"
 )
 #: Trajectories that stand in the dataset itself where all are in a store of their own.
 _FEW = 16
@@ -51,6 +53,7 @@ def run_study(
     announce: Callable[[Path], object] | None = None,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     client: Any = None,
     note: Callable[[str], object] | None = None,
 ) -> StudyResult:
@@ -62,8 +65,7 @@ def run_study(
         What to run.
     output
         Folder for ``sample.zarr``, ``simulation.zarr``, ``figure.png``, ``trajectories.zarr`` if all are kept, and
-        ``journal.npz``, which says what the run was started with; ``results/<study name>`` if None.  Results of an
-        earlier run are replaced, each when its successor is complete.
+        ``journal.npz``, which says what the run was started with; ``results/<study name>`` if None.
     progress
         Show a progress bar: as it fits (None), always or never.
     announce
@@ -71,6 +73,9 @@ def run_study(
     resume
         Go on with the run that was started in the folder, with the seeds it was started with: what is complete is
         verified and taken, the rest is computed.
+    overwrite
+        Replace the results of an earlier run, each when its successor is complete.  Without it they are refused; a run
+        of the same study that is complete is taken as it is.
     client
         A `dask.distributed.Client`, where the work is done; by default the cores of this machine.
     note
@@ -98,31 +103,44 @@ def run_study(
     if (start := study.start_file) is not None and not start.exists():
         place = where("sample.order_parameters")
         raise StudyError(f'{place} must be "march", "cold" or a stored result, and there is no {start}')
-    folder = Path(output) if output is not None else Path("results") / study.name
+    named = output if output is not None else Path("results") / study.name
+    folder = absolute(named, "the output folder")
     if resume and not (folder / JOURNAL).exists():
         raise StudyError(f"there is nothing to resume in {folder}: no run was started there; leave out --resume")
     told = note or (lambda _: None)
     if not resume:
         _refuse_foreign(folder)
+    calls = ["sample"] if study.simulate is None else list(_STORES)
+    whole = (*(f"{_STORES[call]}.zarr" for call in calls), _FIGURE)
     seeds = dict.fromkeys(_STORES, None)
     refusal = _OTHER_STUDY.format(study.path)
-    purpose = Purpose("study", study.settings(), seeds, refusal, "output folder", StudyError, results=True)
-    with open_journal(folder, purpose, resume, told) as journal:
+    reached = Fingerprint(program=program)
+    settings = {**study.settings(), **reached.parts}
+    purpose = Purpose(
+        "study", settings, seeds, refusal, "output folder", StudyError, True, reached.unknown, whole,
+        ("--resume", "--overwrite"),
+    )  # fmt: skip
+    with open_journal(Inside(folder, resume, told, overwrite, led=False), purpose) as journal:
         run = _Run(study, program, folder, Placed(client=client, progress=progress), journal)
         if announce is not None:
-            announce(folder)
+            announce(Path(named))
         sample = run.dataset("sample", study.sample)
         simulation = run.dataset("simulate", study.simulate) if study.simulate is not None else None
-        if not journal.has(_FIGURE):
+        if not journal.has(_FIGURE) and run.may_draw():
             run.draw(sample, simulation)
-        figure = folder / _FIGURE
-        return StudyResult(sample, simulation, (*run.paths, *([figure] if figure.exists() else [])))
+        names = [*run.names, *([_FIGURE] if (folder / _FIGURE).exists() else [])]
+        return StudyResult(sample, simulation, tuple(Path(named) / name for name in names))
 
 
 def _refuse_foreign(folder: Path) -> None:
     """Refuse a folder in which something else has the name of what a run will write."""
     for name in (*(f"{name}.zarr" for name in _STORES.values()), _TRAJECTORIES, _PARTIAL):
         refuse_foreign(folder / name)
+    figure = folder / _FIGURE
+    if os.path.lexists(figure) and not ((folder / JOURNAL).exists() and _is_drawn(figure)):
+        raise StorageError(
+            f"{figure} is there already and was not left by a run: choose another folder or move it away"
+        )
     if (folder / JOURNAL).exists():
         return
     if os.path.lexists(folder / _CHECKPOINT):
@@ -130,10 +148,17 @@ def _refuse_foreign(folder: Path) -> None:
             f"{folder / _CHECKPOINT} was not left by a run, which would keep its pieces there; choose another folder "
             "with --output, or move it away"
         )
-    if os.path.lexists(folder / _FIGURE):
-        raise StorageError(
-            f"{folder / _FIGURE} is there already and was not left by a run: choose another folder or move it away"
-        )
+
+
+def _is_drawn(figure: Path) -> bool:
+    """Say whether a figure was drawn by a run, or is what a full disk has left of one."""
+    if figure.is_symlink() or not figure.is_file():
+        return False
+    from sitesampler.figures.lines import MARK
+
+    with figure.open("rb") as file:
+        start = file.read(1 << 12)
+    return not start or MARK.encode() in start
 
 
 @dataclass(frozen=True)
@@ -145,13 +170,13 @@ class _Run:
     folder: Path
     placed: Placed
     journal: Journal
-    paths: list[Path] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
 
     def dataset(self, call: str, options: Mapping[str, Any]) -> xr.Dataset:
         """Return what a call gives: from the folder if it is complete there, else from a run."""
         name = _STORES[call]
         beside = [_TRAJECTORIES] if options.get("keep") == "all" else []
-        self.paths.extend(self.folder / file for file in (f"{name}.zarr", *beside))
+        self.names.extend((f"{name}.zarr", *beside))
         stored = self._stored(name, beside)
         if stored is not None:
             return stored
@@ -199,18 +224,36 @@ class _Run:
         if self.placed.client is not None:
             fixed["client"] = self.placed.client
         if fixed.get("keep") == "all":
-            fixed["export"] = self.folder / _TRAJECTORIES
+            fixed |= {"export": self.folder / _TRAJECTORIES, "overwrite": True}
         return call_inside(function, self.program, {**fixed, "progress": self.placed.progress}, inside)
+
+    def may_draw(self) -> bool:
+        """Say whether the figure is to be drawn; say so where one is there that is not what a run has drawn."""
+        path = self.folder / _FIGURE
+        if not os.path.lexists(path):
+            return True
+        if not _is_drawn(path):
+            self.journal.note(f"{path} is not the one that the run has drawn, and is left as it is")
+            return False
+        if not path.stat().st_size:
+            self.journal.note(f"{path} is empty, and is drawn again")
+        return True
 
     def draw(self, sample: xr.Dataset, simulation: xr.Dataset | None) -> None:
         """Draw the figure of a study, if its results have one."""
         from sitesampler.figures import draw, save
 
         study, path = self.study, self.folder / _FIGURE
-        path.unlink(missing_ok=True)
         drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
-        if drawn is not None:
-            save(drawn, path)
+        if drawn is None:
+            path.unlink(missing_ok=True)
+        else:
+            writing = beside(path)
+            with full_disk_named(path):
+                try:
+                    save(drawn, writing).replace(path)
+                finally:
+                    writing.unlink(missing_ok=True)
         self.journal.keep_file(_FIGURE)
 
 

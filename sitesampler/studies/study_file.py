@@ -13,7 +13,7 @@ from typing import Any
 
 from sitesampler.errors import InputError, did_you_mean, listing
 from sitesampler.runs.options import IN_STUDIES
-from sitesampler.storage.settings import digest, plain
+from sitesampler.storage.settings import plain
 from sitesampler.studies.grid import checked_values
 
 
@@ -84,7 +84,7 @@ class Study:
         return self.path.stem
 
     def settings(self) -> dict[str, Any]:
-        """Return what the study says, as plain values by key, and a digest of the file of its program."""
+        """Return what the study says, as plain values by key."""
         figure = {name: value for name, value in dataclasses.asdict(self.figure).items() if value is not None}
         simulate = {"wanted": True, **self.simulate} if self.simulate is not None else {}
         found: dict[str, Any] = {"title": self.title, "program": self.program}
@@ -96,8 +96,6 @@ class Study:
             ("figure", figure),
         ):
             found |= {f"{table}.{name}": plain(value) for name, value in values.items()}
-        if (source := self.program_file) is not None:
-            found[f"the source of {source.name}"] = digest(source.read_text(encoding="utf-8"))
         return found
 
     @property
@@ -105,12 +103,6 @@ class Study:
         """The result that the iterations start from, if they do not march or start cold."""
         start = self.sample.get("order_parameters")
         return None if start in (None, "march", "cold") else self.path.parent / str(start)
-
-    @property
-    def program_file(self) -> Path | None:
-        """The file of the program, if that is not a model."""
-        file, colon, _ = self.program.rpartition(":")
-        return self.path.parent / file if colon else None
 
 
 # ----------------------------------------------------------------------------------------------------------- reading
@@ -146,6 +138,8 @@ def read_study(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> S
         raise StudyError(f"{str(path)!r} is no path: it holds a null character")
     if path.exists() and not (path.is_file() or path.is_dir()):  # a named pipe would wait for a writer for ever
         raise StudyError(f"{path} is not a file")
+    if not path.stem.strip("."):
+        raise StudyError(f"a study is called like its file without the ending, and {path.name} is no name: rename it")
     try:
         text = path.read_text(encoding="utf-8")
         tables = tomllib.loads(text)

@@ -8,8 +8,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sitesampler.compute.progress import Progress
@@ -19,8 +18,9 @@ from sitesampler.parameters import check_parameters, signature_of
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import NAMES, Kept, Placed
 from sitesampler.runs.pieces import Datasets, Piece, run_pieces
+from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.journal import Inside, Journal, Purpose, open_journal
-from sitesampler.storage.settings import plain, sources
+from sitesampler.storage.settings import plain
 from sitesampler.studies.grid import Axes, Point, checked_values, gathered, points_of
 from sitesampler.worlds.rehearsal import rehearse
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 #: Options that concern the sweep as a whole.
-_OF_THE_SWEEP = ("client", "progress", "checkpoint", "resume", "export")
-_OTHER_SWEEP = "{folder} belongs to another sweep: {difference}; leave out resume to start anew"
+_OF_THE_SWEEP = ("client", "progress", "checkpoint", "resume", "overwrite", "export")
+_OTHER_SWEEP = "{folder} belongs to another sweep: {difference}; overwrite=True starts anew"
 
 
 def sweep(
@@ -40,6 +40,7 @@ def sweep(
     seed: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     client: Any = None,
     progress: bool | None = None,
     **fixed: Any,
@@ -60,11 +61,12 @@ def sweep(
         are wide, and neighbouring points do not err independently: sweep the seed too, or call again with another one,
         where that matters.
     checkpoint : path, optional
-        Folder that keeps each point as soon as it is complete, and what a point in progress keeps itself.  What an
-        earlier sweep left there is discarded, unless ``resume`` is set.
+        Folder that keeps each point as soon as it is complete, and what a point in progress keeps itself.
     resume : bool
         Take the points that are complete from the checkpoint and compute the others, those that failed among them.
         The result has the same bits as that of a sweep that was never interrupted.
+    overwrite : bool
+        Replace what an earlier sweep has kept in the folder, which is refused otherwise.
     client : dask.distributed.Client, optional
         Where the points run, several at a time; by default one after the other, each on all cores of this machine.
     progress : bool, optional
@@ -102,8 +104,15 @@ def sweep(
     """
     call, notes = sample if call is None else call, list[str]()
     axes = _checked(program, call, over, fixed if seed is None else {**fixed, "seed": seed})
-    kept, placed = Kept.of({"checkpoint": checkpoint, "resume": resume}), Placed(client=client, progress=progress)
-    place = None if kept.checkpoint is None else Inside(kept.checkpoint, kept.resume, notes.append)
+    kept, placed = (
+        Kept.of({"checkpoint": checkpoint, "resume": resume, "overwrite": overwrite}),
+        Placed(client=client, progress=progress),
+    )
+    place = (
+        None
+        if kept.checkpoint is None
+        else Inside(kept.checkpoint, kept.resume, notes.append, kept.overwrite, led=False)
+    )
     try:
         return run_sweep(Sweep(program, call, axes, fixed, seed), placed, place, notes.append)
     finally:
@@ -132,14 +141,20 @@ class Sweep:
     seed: int | None
 
     def settings(self) -> dict[str, Any]:
-        """Return everything that the bits of the result depend on, but for its seed."""
+        """Return what the bits of the result depend on, but for its seed and its code."""
         return {
             "call": name_of(self.call),
             "program": name_of(self.program),
             **{f"over {name}": plain(values) for name, values in self.axes.items()},
             **{name: plain(value) for name, value in self.fixed.items() if value is not None},
-            **sources(self.program, *self.fixed.values(), *chain(*self.axes.values())),
         }
+
+    def reached(self) -> Fingerprint:
+        """Return the fingerprint of its code and of all values; an object that makes the calls counts as its class."""
+        call = inspect.unwrap(self.call)
+        call = call if inspect.isfunction(call) else type(call)
+        names = {f"over {name}": values for name, values in self.axes.items()}
+        return Fingerprint(call=call, program=self.program, **names, **self.fixed)
 
     def long_name(self, axis: str) -> str:
         """Return what an axis is."""
@@ -162,11 +177,14 @@ def run_sweep(swept: Sweep, placed: Placed, place: Inside | None, note: Callable
     """
     points = points_of(swept.axes)
     _refuse_recorded(swept, _before(swept, points[0]))
-    purpose = Purpose("sweep", swept.settings(), {"seed": swept.seed}, _OTHER_SWEEP, "output folder")
-    folder, resume = (None, False) if place is None else (place.folder, place.resume)
+    purpose = Purpose("sweep", {}, {"seed": swept.seed}, _OTHER_SWEEP, "output folder")
+    if place is not None:
+        reached = swept.reached()
+        unknown = () if place.led else reached.unknown  # what leads this sweep has said it
+        purpose = replace(purpose, settings={**swept.settings(), **reached.parts}, unknown=unknown)
     title = f"{name_of(swept.program)}, sweep"
     with (
-        open_journal(folder, purpose, resume, note) as journal,
+        open_journal(place, purpose) as journal,
         closing(Progress(title, len(points), 1, placed.progress, of="points")) as progress,
     ):
         found = _computed(swept, points, placed, journal, progress)

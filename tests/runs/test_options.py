@@ -24,7 +24,7 @@ def test_each_call_has_the_options_of_its_dataclasses_with_their_defaults(call: 
 
 
 def test_a_study_file_may_set_what_is_not_about_where_a_run_is_and_what_it_leaves() -> None:
-    elsewhere = {"client", "progress", "export", "checkpoint", "resume"}
+    elsewhere = {"client", "progress", "export", "checkpoint", "resume", "overwrite"}
     assert {*IN_STUDIES["sample"], *IN_STUDIES["simulate"]} == {*NAMES} - elsewhere
 
 

@@ -23,7 +23,9 @@ def backwards(left: Sequence[Piece], done: Callable[[int, Any], None]) -> None:
 
 
 def opened(folder: Path, resume: bool, note: Any = print) -> Any:
-    return open_journal(folder, Purpose("test", {}, {}, "{folder}{difference}"), resume, note)
+    return open_journal(
+        None if folder is None else Inside(folder, resume, note), Purpose("test", {}, {}, "{folder}{difference}")
+    )
 
 
 def test_results_come_in_the_order_of_the_pieces_whatever_the_order_of_completion(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from iterated import exploding, identical
 import sitesampler as ss
 from sitesampler.compute.workers import Workers
 from sitesampler.errors import DiskFull, InputError, NotFinite, StorageError
+from sitesampler.storage.folders import LOCK
 from sitesampler.runs.iteration import ChunksLeftOut, NotConverged
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
@@ -226,8 +227,9 @@ def test_a_killed_run_leaves_nothing_under_the_name_of_the_store(kind: str, tmp_
     text = textwrap.dedent(KILLED.format(options=options))
     ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120)
     assert ended.returncode == -9, ended.stderr
-    assert not path.exists() and all(left.name.endswith((".writing", ".lock")) for left in tmp_path.iterdir())
+    assert not path.exists() and all(left.name.endswith(("-writing", ".lock")) for left in tmp_path.iterdir())
     exported(path, kind)
+    assert [left.name for left in tmp_path.iterdir()] == ["all.zarr"], "what was half written is gone"
     assert ss.open_result(path).sizes["site"] == 40 * (3 if kind == "march" else 6)
 
 
@@ -270,9 +272,12 @@ def test_what_appears_during_a_run_under_the_name_of_its_store_stays(tmp_path: P
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_store_of_an_earlier_run_is_replaced_and_nothing_is_left_beside_it(kind: str, tmp_path: Path) -> None:
-    for seed in (1, 2):
-        exported(tmp_path / "all.zarr", kind, seed=seed)
+def test_the_store_of_an_earlier_run_is_replaced_only_if_that_is_said(kind: str, tmp_path: Path) -> None:
+    exported(tmp_path / "all.zarr", kind, seed=1)
+    with pytest.raises(StorageError, match=r"all\.zarr is there already, and would be replaced: say overwrite=True"):
+        exported(tmp_path / "all.zarr", kind, seed=2)
+    assert ss.open_result(tmp_path / "all.zarr").attrs["seed"] == 1
+    exported(tmp_path / "all.zarr", kind, seed=2, overwrite=True)
     assert ss.open_result(tmp_path / "all.zarr").attrs["seed"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["all.zarr"]
 
@@ -284,7 +289,7 @@ def test_a_second_run_into_the_same_store_is_refused(kind: str, tmp_path: Path) 
 
     def nested(net: Any) -> None:
         h = net.sites().normal()
-        if (tmp_path / ".all.zarr.lock").exists() and not refused:
+        if (tmp_path / f".all.zarr{LOCK}").exists() and not refused:
             refused.append("")
             with pytest.raises(StorageError) as caught:
                 exported(tmp_path / "all.zarr", kind, nested)

@@ -11,9 +11,10 @@ import xarray as xr
 from files import names, run
 
 from sitesampler.errors import InputError, StorageError
-from sitesampler.storage import folders
-from sitesampler.storage.folders import hold, lock_folder, make_folder
+from sitesampler.storage import folders, writing
+from sitesampler.storage.folders import LOCK, hold, lock_folder, make_folder
 from sitesampler.storage.stores import open_result, publish
+from sitesampler.storage.writing import claim, release
 
 
 @pytest.fixture
@@ -34,30 +35,32 @@ except StorageError as error:
     print(error)
 """
     with lock_folder(tmp_path) as folder:
-        (folder / ".sample.zarr.1.writing").mkdir()
+        (folder / ".sample.zarr.00000000000000aa.sitesampler-writing").mkdir()
         assert run(code, folder) == (
             f"the output folder {folder} is in use by another run (process {os.getpid()} on {socket.gethostname()}): "
             f"wait for it to end or choose another folder\n"
         )
-        assert ".sample.zarr.1.writing" in names(folder), "the second run touches nothing of the first"
+        assert ".sample.zarr.00000000000000aa.sitesampler-writing" in names(folder), (
+            "the second run touches nothing of the first"
+        )
     assert run(code, tmp_path) == "in\n"
 
 
 def test_a_folder_is_made_and_left_overs_are_cleared_away(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "new" / "folder")
-    (folder / ".sample.zarr.1.writing" / "C_h").mkdir(parents=True)
-    (folder / ".state.npz.1.writing").touch()
+    (folder / ".sample.zarr.00000000000000aa.sitesampler-writing" / "C_h").mkdir(parents=True)
+    (folder / ".state.npz.00000000000000aa.sitesampler-writing").touch()
     (folder / "kept.zarr").mkdir()
     make_folder(folder)
     assert len(names(folder)) == 3, "only who holds the lock may clear it"
     with lock_folder(folder):
-        assert names(folder) == [".lock", "kept.zarr"]
+        assert names(folder) == [LOCK, "kept.zarr"]
     assert names(folder) == ["kept.zarr"]
 
 
 def test_a_run_killed_between_two_renames_loses_nothing(tmp_path: Path, result: xr.Dataset) -> None:
-    publish(result, tmp_path / "new").rename(tmp_path / ".x.zarr.12.writing")
-    publish(result + 1, tmp_path / "old").rename(tmp_path / ".x.zarr.12.replaced.writing")
+    publish(result, tmp_path / "new").rename(tmp_path / ".x.zarr.00000000000000ab.sitesampler-writing")
+    publish(result + 1, tmp_path / "old").rename(tmp_path / ".x.zarr.00000000000000ab.replaced.sitesampler-writing")
     with lock_folder(tmp_path):
         xr.testing.assert_identical(open_result(tmp_path / "x.zarr").load(), result)
     assert names(tmp_path) == ["x.zarr"]
@@ -74,16 +77,17 @@ def test_a_store_that_was_being_removed_is_not_taken_for_complete(
     assert len(names(tmp_path)) == 2, "the replaced one is still there"
     shutil.rmtree(path)
     with lock_folder(tmp_path):
-        assert names(tmp_path) == [".lock"]
+        assert names(tmp_path) == [LOCK]
 
 
 def test_where_there_are_no_locks_a_run_goes_on_and_nothing_is_cleared_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".sample.zarr.1.writing").mkdir()
+    (tmp_path / ".sample.zarr.00000000000000aa.sitesampler-writing").mkdir()
     monkeypatch.setattr(folders, "fcntl", None)
+    monkeypatch.setattr(writing, "fcntl", None)
     with lock_folder(tmp_path), lock_folder(tmp_path):
-        assert names(tmp_path) == [".sample.zarr.1.writing"]
+        assert names(tmp_path) == [".sample.zarr.00000000000000aa.sitesampler-writing"]
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
@@ -99,15 +103,28 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
         make_folder(tmp_path / "file")
 
 
-def test_what_runs_have_left_is_cleared_away_and_not_the_store_of_one_that_is_still_writing(
-    tmp_path: Path,
-) -> None:
-    (tmp_path / ".thesis.writing").touch()
-    (tmp_path / ".paths.zarr.12.writing").mkdir()
-    with hold(None, tmp_path / "paths.zarr"), lock_folder(tmp_path):
-        assert names(tmp_path) == [".lock", ".paths.zarr.12.writing", ".paths.zarr.lock", ".thesis.writing"]
+def test_what_is_not_ours_or_is_being_written_is_not_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / ".thesis.12.writing").touch()
+    for name in (".paths.zarr.00000000000000aa.sitesampler-writing", ".dead.zarr.00000000000000ab.sitesampler-writing"):
+        (tmp_path / name).mkdir()
+    claim(tmp_path / ".paths.zarr.00000000000000aa.sitesampler-writing")
     with lock_folder(tmp_path):
-        assert names(tmp_path) == [".lock", ".thesis.writing"]
+        assert names(tmp_path) == [
+            ".paths.zarr.00000000000000aa.sitesampler-writing", LOCK, ".thesis.12.writing",
+        ]  # fmt: skip
+    release(tmp_path / ".paths.zarr.00000000000000aa.sitesampler-writing")
+    with lock_folder(tmp_path):
+        assert names(tmp_path) == [LOCK, ".thesis.12.writing"]
+
+
+def test_a_lock_of_somebody_else_is_not_taken_for_ours(tmp_path: Path) -> None:
+    (tmp_path / LOCK).write_text("my key")
+    with (
+        pytest.raises(StorageError, match=r"is not the lock that sitesampler keeps there: move it away"),
+        lock_folder(tmp_path),
+    ):
+        pass
+    assert (tmp_path / LOCK).read_text() == "my key"
 
 
 def test_a_run_may_be_nested_in_the_folder_of_another_that_holds_it(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ from sitesampler.errors import DiskFull, InputError, StorageError
 from sitesampler.runs.iteration import Iteration, NotConverged
 from sitesampler.runs.states import sealed_state, unsealed_state
 from sitesampler.storage import journal
-from sitesampler.storage.journal import Journal, Purpose, open_journal
+from sitesampler.storage.folders import LOCK
+from sitesampler.storage.journal import Inside, Journal, Purpose, open_journal
 from sitesampler.storage.sealed import read_state, write_state
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
@@ -116,11 +117,15 @@ def test_resume_without_a_checkpoint_yet_starts_from_the_beginning(tmp_path: Pat
     assert identical(iterated(), iterated(tmp_path / "new" / "folder", resume=True))
 
 
-def test_without_resume_a_run_starts_anew_and_replaces_the_checkpoint(
+def test_what_an_earlier_run_has_kept_is_replaced_only_if_that_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     killed_after(3, monkeypatch, tmp_path, g=1.2)
-    assert identical(iterated(), iterated(tmp_path))
+    for changes, way in (({}, r"other settings \(g was 1.2 and is 1.5\)"), ({"g": 1.2}, "resume=True goes on with it")):
+        with pytest.raises(InputError, match=rf"kept \(iteration-003\.npz\), with .*{way}; overwrite=True replaces it"):
+            iterated(tmp_path, **changes)
+    assert facts_of(tmp_path)["settings"]["g"] == 1.2
+    assert identical(iterated(), iterated(tmp_path, overwrite=True))
     assert facts_of(tmp_path)["settings"]["g"] == 1.5
 
 
@@ -173,7 +178,7 @@ def tilted(h: Any) -> Any:
     [
         ({"g": 1.6}, "g was 1.5 and is 1.6"),
         ({"phi": "erf"}, "phi was 'tanh' and is 'erf'"),
-        ({"phi": tilted}, "phi was 'tanh' and is 'tilted'; the source of tilted has changed"),
+        ({"phi": tilted}, "phi was 'tanh' and is 'tilted'; the function tilted has changed"),
         ({"population": 500}, "population was 400 and is 500"),
         ({"chunk": 80}, "chunk was 100 and is 80"),
         ({"replicas": 3}, "replicas was 2 and is 3"),
@@ -214,9 +219,11 @@ def test_every_setting_that_numbers_depend_on_is_in_a_checkpoint(checkpoint: Pat
     import inspect
 
     options = set(inspect.signature(ss.sample).parameters)
-    harmless = {"client", "progress", "checkpoint", "resume", "export"}
-    settings = {*facts_of(checkpoint)["settings"], *facts_of(checkpoint)["seeds"]} - {"sitesampler"}
-    program = {"the source of random_rnn", *list(inspect.signature(ss.models.random_rnn).parameters)[1:]}
+    harmless = {"client", "progress", "checkpoint", "resume", "overwrite", "export"}
+    facts = facts_of(checkpoint)
+    reached = {name for name in facts["settings"] if name.startswith(("the ", "what ", "sitesampler", "Python"))}
+    settings = {*facts["settings"], *facts["seeds"]} - reached
+    program = {*list(inspect.signature(ss.models.random_rnn).parameters)[1:]}
     assert settings - program == options - harmless - {"parameters"}
 
 
@@ -231,7 +238,7 @@ def test_a_program_that_was_edited_since_is_refused(tmp_path: Path, monkeypatch:
 
     iterated(tmp_path / "run", edited_5.relaxing)
     iterated(tmp_path / "run", edited_5.relaxing, resume=True)
-    with pytest.raises(InputError, match=r"by another run: the source of relaxing has changed; go back"):
+    with pytest.raises(InputError, match=r"by another run: the function relaxing has changed; go back"):
         iterated(tmp_path / "run", edited_25.relaxing, resume=True)
 
 
@@ -384,7 +391,7 @@ def test_a_second_run_with_the_same_checkpoint_is_refused(tmp_path: Path) -> Non
 
     def nested(net: Any) -> None:
         h = net.sites().normal()
-        if (tmp_path / ".lock").exists() and not refused:
+        if (tmp_path / LOCK).exists() and not refused:
             refused.append("")
             with pytest.raises(StorageError) as caught:
                 iterated(tmp_path, nested)
@@ -430,7 +437,7 @@ def count(folder: Path, resume: bool, deadly: int | None = None) -> tuple[dict[s
     sys.settrace(trace if deadly is not None else None)
     found = {}
     try:
-        with open_journal(folder, PURPOSE, resume, lambda _: None) as journal:
+        with open_journal(Inside(folder, resume, lambda _: None), PURPOSE) as journal:
             latest = journal.latest("step-")
             found["first"] = piece(journal, "first", 1.0)
             if latest is None:
@@ -441,7 +448,7 @@ def count(folder: Path, resume: bool, deadly: int | None = None) -> tuple[dict[s
             if not journal.has("part.zarr"):
                 (place,) = journal.inside("deep/part")
                 assert place is not None
-                with open_journal(place.folder, PURPOSE, place.resume, place.note) as inner:
+                with open_journal(place, PURPOSE) as inner:
                     found["part"] = piece(inner, "third", 3.0)
                 journal.keep_dataset("part", xr.Dataset(), inside="deep/part")
             found["part"] = 3.0
@@ -485,12 +492,12 @@ def test_a_run_killed_at_any_line_goes_on_to_the_same_results_and_leaves_nothing
 
 def test_the_journal_of_another_kind_of_run_is_refused_and_nothing_of_it_touched(tmp_path: Path) -> None:
     count_of = {"sums": PURPOSE, "products": replace(PURPOSE, kind="products")}
-    with open_journal(tmp_path, count_of["sums"], False, print) as one:
+    with open_journal(Inside(tmp_path, False, print), count_of["sums"]) as one:
         one.keep_state("first", {}, {})
     for resume in (False, True):
         with (
             pytest.raises(InputError, match="holds a sums, and this is a products; choose another folder"),
-            open_journal(tmp_path, count_of["products"], resume, print),
+            open_journal(Inside(tmp_path, resume, print), count_of["products"]),
         ):
             pass
     assert names(tmp_path) == ["first.npz", "journal.npz"]
@@ -498,17 +505,35 @@ def test_the_journal_of_another_kind_of_run_is_refused_and_nothing_of_it_touched
 
 def test_starting_anew_removes_what_the_journal_names_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "mine.npz").write_text("years of work")
-    for _ in range(2):
-        with open_journal(tmp_path, PURPOSE, False, print) as one:
+    for name in ("first", "second"):
+        with open_journal(Inside(tmp_path, False, print), PURPOSE) as one:
             with pytest.raises(StorageError, match=r"mine\.npz is there already and is no file that sitesampler wrote"):
                 one.keep_state("mine", {}, {})
-            one.keep_state("first", {}, {})
-    with open_journal(tmp_path, PURPOSE, False, print):
-        assert names(tmp_path) == [".lock", "journal.npz", "mine.npz"]
+            one.keep_state(name, {}, {})
+            assert names(tmp_path) == sorted([LOCK, "journal.npz", "mine.npz", f"{name}.npz"])
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_run_that_is_refused_leaves_the_journal_of_the_one_before(tmp_path: Path, overwrite: bool) -> None:
+    with open_journal(Inside(tmp_path, False, print, led=False), PURPOSE) as one:
+        one.keep_state("first", {}, {"of": "the first"})
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    other = replace(PURPOSE, settings={"another": 1})
+    with (
+        pytest.raises(InputError, match=r"refused|other settings"),
+        open_journal(Inside(tmp_path, False, print, overwrite, led=False), other),
+    ):
+        raise InputError("refused")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with open_journal(Inside(tmp_path, True, print, led=False), PURPOSE) as one:
+        assert one.state("first") == ({}, {"of": "the first"})
+
+
+def test_a_journal_of_something_else_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "journal.npz").write_text("a diary")
     with (
         pytest.raises(StorageError, match=r"journal\.npz is there already and is no file that sitesampler wrote"),
-        open_journal(tmp_path, PURPOSE, False, print),
+        open_journal(Inside(tmp_path, False, print), PURPOSE),
     ):
         pass
     assert (tmp_path / "journal.npz").read_text() == "a diary"
@@ -516,11 +541,11 @@ def test_starting_anew_removes_what_the_journal_names_and_nothing_else(tmp_path:
 
 def test_a_file_that_is_not_the_one_that_was_kept_is_told(tmp_path: Path) -> None:
     for place, value in (("one", 1.0), ("other", 2.0)):
-        with open_journal(tmp_path / place, PURPOSE, False, print) as one:
+        with open_journal(Inside(tmp_path / place, False, print), PURPOSE) as one:
             one.keep_state("first", {"value": np.array(value)}, {})
     shutil.copy(tmp_path / "other" / "first.npz", tmp_path / "one")
     with (
-        open_journal(tmp_path / "one", PURPOSE, True, print) as one,
+        open_journal(Inside(tmp_path / "one", True, print), PURPOSE) as one,
         pytest.raises(StorageError, match=r"first\.npz is not the one that this run has kept"),
     ):
         one.state("first")

@@ -10,7 +10,7 @@ import pytest
 from files import names
 
 from sitesampler.errors import StorageError
-from sitesampler.storage.folders import lock_folder
+from sitesampler.storage.folders import LOCK, lock_folder
 from sitesampler.storage.sealed import read_state, write_state
 
 
@@ -95,5 +95,5 @@ with lock_folder(Path(sys.argv[1])) as folder:
         assert facts["iteration"] >= last
         np.testing.assert_array_equal(arrays["x"], facts["iteration"])
     with lock_folder(tmp_path):  # not held by the killed ones
-        assert names(tmp_path) == [".lock", "state.npz"]
+        assert names(tmp_path) == [LOCK, "state.npz"]
     assert names(tmp_path) == ["state.npz"]

@@ -11,6 +11,7 @@ import zarr
 from files import names
 
 from sitesampler.errors import DiskFull, StorageError
+from sitesampler.storage import stores
 from sitesampler.storage.stores import open_result, publish, save_result
 
 
@@ -20,10 +21,17 @@ def test_a_stored_result_is_the_result(tmp_path: Path, result: xr.Dataset, name:
     publish(result, tmp_path / name)
     assert names(tmp_path) == [name]
     with open_result(tmp_path / name) as stored:
-        assert stored.C_h.chunks is not None, "lazy"
-        xr.testing.assert_identical(stored.load(), result)
+        assert stored.C_h.chunks is None, "in memory"
+        xr.testing.assert_identical(stored, result)
 
 
+@pytest.fixture
+def lazy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every store for one that is too large to be read at once."""
+    monkeypatch.setattr(stores, "_SMALL", -1)
+
+
+@pytest.mark.usefixtures("lazy")
 def test_a_stored_result_in_other_chunks_is_stored_again(tmp_path: Path, result: xr.Dataset) -> None:
     stored = open_result(publish(result, tmp_path / "first.zarr"))
     again = open_result(publish(stored.chunk(time=3), tmp_path / "second.zarr"))
@@ -49,15 +57,33 @@ def test_a_netcdf_file_with_a_seal_is_a_netcdf_file(tmp_path: Path, result: xr.D
         xr.testing.assert_identical(stored.load(), result)
 
 
-def test_chunks_are_compressed_with_a_checksum(tmp_path: Path, result: xr.Dataset) -> None:
+@pytest.mark.usefixtures("lazy")
+@pytest.mark.parametrize("change", ["another result", "a byte", "no chunk", "no store"])
+def test_a_large_result_holds_what_it_was_opened_with_or_an_error(
+    tmp_path: Path, result: xr.Dataset, change: str
+) -> None:
     path = publish(result, tmp_path / "sample.zarr")
     stored = open_result(path)
+    xr.testing.assert_identical(stored.compute(), result)
     chunk = path / "C_h" / "0.0"
-    data = bytearray(chunk.read_bytes())
-    data[-6] ^= 1  # inside the values: they do not compress
-    chunk.write_bytes(data)
-    with pytest.raises(RuntimeError, match=r"(?i)checksum"):
+    if change == "another result":
+        save_result(result + 1, path, overwrite=True)
+    elif change == "a byte":
+        chunk.write_bytes(chunk.read_bytes()[:-1] + b"x")
+    elif change == "no chunk":
+        chunk.unlink()
+    else:
+        path.rename(tmp_path / "other.zarr")
+    with pytest.raises(StorageError, match=r"sample\.zarr was changed after it was opened, the file C_h/0\.0 .*: open"):
         stored.C_h.load()
+
+
+@pytest.mark.parametrize("name", ["sample.zarr", "sample.nc"])
+def test_a_small_result_in_memory_knows_no_file_any_more(tmp_path: Path, result: xr.Dataset, name: str) -> None:
+    path = publish(result, tmp_path / name)
+    stored = open_result(path)
+    save_result(result + 1, path, overwrite=True)
+    xr.testing.assert_identical(stored, result)
 
 
 def test_every_file_of_a_store_is_verified(tmp_path: Path, result: xr.Dataset) -> None:
@@ -207,7 +233,7 @@ def test_what_was_written_with_xarray_is_stored_again_for_sitesampler(
     for _ in range(2):  # also onto itself
         with open_result(path) as stored:
             xr.testing.assert_identical(stored.compute(), plain)
-            save_result(stored, path)
+            save_result(stored, path, overwrite=True)
     assert names(path.parent) == [path.name]
 
 
@@ -216,7 +242,7 @@ def test_what_was_written_with_xarray_is_stored_again_for_sitesampler(
     [
         (xr.Dataset(), "r.h5", r"the name of a stored result ends with \.zarr or \.nc, and r\.h5 does not"),
         (xr.Dataset(), "/dev/null/r.nc", r"/dev/null/r\.nc cannot be written: "),
-        (xr.Dataset(), "", "a result is stored under a path, not ''"),
+        (xr.Dataset(), "", r"where a result is stored is a path, such as results/sample\.zarr, not ''"),
         ([1.0], "r.nc", r"save_result stores a dataset, such as sample returns, not \[1\.0\]"),
     ],
 )

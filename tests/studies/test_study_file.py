@@ -239,8 +239,11 @@ def test_a_study_leaves_datasets_and_figure_under_results(
 def test_results_are_replaced_and_left_overs_swept(study_file: Callable[[str], Path], tmp_path: Path) -> None:
     study, folder = read_study(study_file(WHOLE)), tmp_path / "out"
     run_study(study, folder)
-    (folder / ".sample.zarr.1.writing").mkdir()
-    run_study(read_study(study.path, ["title='Second'"]), folder)
+    (folder / ".sample.zarr.00000000000000aa.sitesampler-writing").mkdir()
+    second = read_study(study.path, ["title='Second'"])
+    with pytest.raises(StudyError, match=r"kept \(sample\.zarr, simulation\.zarr, figure\.png\), with other settings"):
+        run_study(second, folder)
+    run_study(second, folder, overwrite=True)
     assert sorted(path.name for path in folder.iterdir()) == FILES
     with xr.open_zarr(folder / "sample.zarr") as stored:
         assert stored.attrs["title"] == "Second"
@@ -335,4 +338,4 @@ def test_a_failed_point_of_a_sweep_is_nan_and_says_why(
     assert sample["outliers"].shape == (3, 2) and "outlier" not in sample.coords
     assert "h is not finite" in sample.attrs["failed"]
     with pytest.raises(NotFinite):
-        run_study(read_study(study_file(text), ["sweep.g=[2, 3]"]), tmp_path / "out")
+        run_study(read_study(study_file(text), ["sweep.g=[2, 3]"]), tmp_path / "other")

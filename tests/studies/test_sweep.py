@@ -287,14 +287,17 @@ def test_a_checkpoint_of_other_settings_is_refused_with_the_difference(tmp_path:
     def program(net: Any, *, g: float = 1.0, phi: Any = "relu") -> None:
         """Stand for the program after it was edited."""
 
-    with pytest.raises(InputError, match="another sweep: the source of program has changed; leave out resume"):
+    with pytest.raises(InputError, match="another sweep: the function program has changed; overwrite=True"):
         ss.sweep(program, {"g": [0.25, 0.5, 0.75, 1.0]}, call=Made(), checkpoint=tmp_path, seed=5, resume=True)
 
 
-def test_without_resume_the_sweep_starts_anew(tmp_path: Path) -> None:
+def test_what_an_earlier_sweep_has_kept_is_replaced_only_if_that_is_said(tmp_path: Path) -> None:
     resumed(tmp_path, Made())
     made = Made()
-    ss.sweep(program, {"g": [0.5]}, call=made, checkpoint=tmp_path)
+    with pytest.raises(InputError, match=r"holds what an earlier run has kept \(point-000\.zarr, .*; overwrite=True"):
+        ss.sweep(program, {"g": [0.5]}, call=made, checkpoint=tmp_path)
+    assert made.points == []
+    ss.sweep(program, {"g": [0.5]}, call=made, checkpoint=tmp_path, overwrite=True)
     assert made.points == [0.5]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["journal.npz", "point-000.zarr"]
 
@@ -383,6 +386,7 @@ def test_points_run_on_a_cluster_several_at_a_time_with_the_same_bits(client: An
     assert most > 1
 
 
+@pytest.mark.filterwarnings("ignore:the run in .* cannot be resumed")  # its call holds an event
 def test_an_interrupt_does_not_wait_for_points_on_the_cluster_and_does_not_keep_them(
     client: Any, tmp_path: Path
 ) -> None:
