@@ -71,7 +71,8 @@ class Fingerprint:
     """
 
     def __init__(self, **values: Any) -> None:
-        self.parts: dict[str, str] = {"Python": ".".join(platform.python_version_tuple()[:2])}
+        python = ".".join(platform.python_version_tuple()[:2])
+        self.parts: dict[str, str] = {"Python": python, "numpy": np.__version__}
         self.unknown: list[str] = []
         self._names: dict[int, str] = {}
         self._digests: dict[int, bytes] = {}

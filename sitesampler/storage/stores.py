@@ -99,7 +99,7 @@ def save_result(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite:
     """
     if not hasattr(dataset, "data_vars"):
         raise StorageError(f"save_result stores a dataset, such as sample returns, not {shown(dataset)}")
-    given, path = path, absolute(path, "where a result is stored")
+    given, path = path, absolute(path, "a result is stored under a path")
     if path.suffix not in (".nc", ".zarr"):
         raise StorageError(f"the name of a stored result ends with .zarr or .nc, and {given} does not")
     try:
@@ -151,7 +151,7 @@ def open_result(path: str | os.PathLike[str]) -> xr.Dataset:
     differs: take it from a copy or run it again
     >>> folder.cleanup()
     """
-    path = absolute(path, "where a result is stored")
+    path = absolute(path, "a result is stored under a path")
     try:
         if not path.exists() and path.parent.is_dir():
             recover(path.parent, path.name)

@@ -44,7 +44,7 @@ _claims: dict[Path, int] = {}
 _given: set[Path] = set()
 
 
-def absolute(path: Any, what: str = "a path") -> Path:
+def absolute(path: Any, what: str = "a path is meant") -> Path:
     """Return a path of the user's as it is used from here on: absolute, ``~`` the home folder, and never a URL.
 
     Raises
@@ -59,7 +59,7 @@ def absolute(path: Any, what: str = "a path") -> Path:
     """
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str) or not text or "\0" in text:
-        raise StorageError(f"{what} is a path, such as results/sample.zarr, not {shown(path)}")
+        raise StorageError(f"{what}, not {shown(path)}")
     return Path(os.path.abspath(os.path.expanduser(text)))
 
 

@@ -104,7 +104,7 @@ def run_study(
         place = where("sample.order_parameters")
         raise StudyError(f'{place} must be "march", "cold" or a stored result, and there is no {start}')
     named = output if output is not None else Path("results") / study.name
-    folder = absolute(named, "the output folder")
+    folder = absolute(named, "the output folder is a path")
     if resume and not (folder / JOURNAL).exists():
         raise StudyError(f"there is nothing to resume in {folder}: no run was started there; leave out --resume")
     told = note or (lambda _: None)

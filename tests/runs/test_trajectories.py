@@ -16,8 +16,8 @@ from iterated import exploding, identical
 import sitesampler as ss
 from sitesampler.compute.workers import Workers
 from sitesampler.errors import DiskFull, InputError, NotFinite, StorageError
-from sitesampler.storage.folders import LOCK
 from sitesampler.runs.iteration import ChunksLeftOut, NotConverged
+from sitesampler.storage.folders import LOCK
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 #: A march of 3 replicas, and iterations of 2 with chunks of 40.

@@ -27,7 +27,7 @@ def parts(program: Any) -> dict[str, str]:
 def module(text: str, name: str = "mine") -> ModuleType:
     """Return a module of the user's with this text."""
     made = ModuleType(name)
-    made.__file__ = f"/home/user/{name}.py"
+    made.__file__ = f"/somewhere/{name}.py"
     exec(compile(textwrap.dedent(text), made.__file__, "exec"), vars(made))
     return made
 

@@ -242,7 +242,7 @@ def test_what_was_written_with_xarray_is_stored_again_for_sitesampler(
     [
         (xr.Dataset(), "r.h5", r"the name of a stored result ends with \.zarr or \.nc, and r\.h5 does not"),
         (xr.Dataset(), "/dev/null/r.nc", r"/dev/null/r\.nc cannot be written: "),
-        (xr.Dataset(), "", r"where a result is stored is a path, such as results/sample\.zarr, not ''"),
+        (xr.Dataset(), "", "a result is stored under a path, not ''"),
         ([1.0], "r.nc", r"save_result stores a dataset, such as sample returns, not \[1\.0\]"),
     ],
 )
