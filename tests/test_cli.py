@@ -172,7 +172,7 @@ def test_the_self_consistency_of_a_sweep_is_that_of_its_worst_point() -> None:
 def test_a_run_with_iterations_says_how_self_consistent_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = {**SMALL, "parameters.duration": 0.5, "sample.population": 64, "sample.iterations": 2, "sample.chunk": 32}
+    small = {**SMALL, "parameters.duration": 0.5, "sample.population": 200, "sample.iterations": 2, "sample.chunk": 100}
     assert main(["run", STUDY, "--no-progress", "--output", str(tmp_path), *settings(small)]) == 0
     printed = capsys.readouterr()
     assert re.search(r"^sampler, N = infinity: .*self-consistent.* \(residual .* after 2 iterations", printed.out, re.M)

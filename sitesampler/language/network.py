@@ -70,6 +70,11 @@ class Network(ABC):
         self._groups: list[Group] = []
         self._sources = Sources(stage, records)
 
+    @property
+    def matched(self) -> int:
+        """Most vectors that the draws of any group have been made orthogonal to; none in a finite network."""
+        return max((group.draws.seen for group in self._groups), default=0)
+
     # ------------------------------------------------------------------------------------------- groups and couplings
     def sites(self, ratio: float = 1.0, name: str = "site") -> Group:
         """Return a group of sites whose size is ``ratio`` times N; ``name`` is the dimension of its trajectories.

@@ -69,6 +69,19 @@ def merged_tallies(tallies: Sequence[Tally]) -> Tally:
     return total
 
 
+def extrapolated(whole: Tally, smaller: Tally, times_smaller: int) -> Tally:
+    """Return what chunks of any size would measure on average, from those that were and ``times_smaller`` smaller ones.
+
+    Draws that are matched within a chunk shift what it measures by order 1/chunk, which a larger population does not
+    remove.
+    """
+    more, less = times_smaller / (times_smaller - 1), 1 / (times_smaller - 1)
+    arrays = [more * a - less * b for a, b in zip(whole.arrays, smaller.arrays, strict=True)]
+    # As if the chunks themselves scattered by so much that the error of their average is the one of the difference.
+    ratio = whole.weight * max(whole.chunks - 1, 1) / (smaller.weight * max(smaller.chunks - 1, 1))
+    return Tally(whole.weight, whole.chunks, arrays, more**2 * whole.scatter + less**2 * ratio * smaller.scatter)
+
+
 class FrozenOrderParameters(OrderParameters):
     """Order parameters that do not depend on the samples that run with them.
 

@@ -18,12 +18,13 @@ from sitesampler.physics.written import UncoupledOrderParameters, WrittenOrderPa
 from sitesampler.records.variable import Variable
 from sitesampler.results.combine import merged
 from sitesampler.runs.pieces import Piece
+from sitesampler.runs.smaller import Smaller
 from sitesampler.runs.task import Task, running
 from sitesampler.runs.trajectories import stored
 from sitesampler.storage.trajectories import TrajectoryStore
 
 #: First part of the key of a random stream: the marches that iterations start from share theirs with a march.
-_MARCH, _CHUNK = 0, 2
+_MARCH, _CHUNK, _SMALLER = 0, 2, 4
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ class Chunks:
         words = f"replica {replica}, chunk {chunk}"
         return Piece(words, (_CHUNK, replica, self.number, chunk, *self.earlier), (replica, chunk, first, size))
 
+    def smaller(self, replica: int, chunk: int, first: int, size: int, smaller: Smaller) -> list[Piece]:
+        """Return the smaller chunks that go with a chunk, for its bias."""
+        words = f"replica {replica}, chunk {chunk}, smaller run"
+        key = (_SMALLER, replica, self.number, chunk, smaller.times, *self.earlier)
+        arguments = (replica, -1, first, size // smaller.times)
+        return [Piece(f"{words} {run}", (*key, run), arguments) for run in range(smaller.runs)]
+
 
 @dataclass(frozen=True)
 class ChunkOutcome:
@@ -72,6 +80,8 @@ class ChunkOutcome:
         Files of trajectories that were written.
     failures : tuple of str
         For each chunk that went wrong: which, and why.
+    matched : int
+        Vectors that its draws were made orthogonal to, at most.
     """
 
     tally: Tally | None
@@ -79,6 +89,7 @@ class ChunkOutcome:
     variables: dict[str, Variable]
     entries: dict[str, tuple[int, str]]
     failures: tuple[str, ...]
+    matched: int = 0
 
 
 def chunks_of(population: int, chunk: int) -> list[tuple[int, int, int]]:
@@ -121,7 +132,7 @@ def run_chunk(shared: Chunks, piece: Piece, report: Callable[[int], None]) -> Ch
     keep = size if store is not None else task.asked.kept if replica == chunk == 0 else 0
     try:
         with running(task, piece, order, keep if shared.recording else None, report, size) as (run, recorder):
-            run()
+            matched = run()
             tally = order.tally(size)
             if not all(np.isfinite(array).all() for array in tally.arrays):
                 raise NotFinite("at the end an average over the samples is not finite")
@@ -131,7 +142,7 @@ def run_chunk(shared: Chunks, piece: Piece, report: Callable[[int], None]) -> Ch
         failure = f"{piece.name}{sample}: {error}"
         return ChunkOutcome(None, 0.0, {}, {} if store is None else _left_out(store, place, size), (failure,))
     entries = {} if store is None else stored(store, variables, place)
-    return ChunkOutcome(tally, float(size), variables, entries, ())
+    return ChunkOutcome(tally, float(size), variables, entries, (), matched)
 
 
 def _left_out(store: TrajectoryStore, first: int, size: int) -> dict[str, tuple[int, str]]:
@@ -151,4 +162,5 @@ def merged_outcomes(outcomes: list[ChunkOutcome]) -> ChunkOutcome:
     if not whole:
         return ChunkOutcome(None, 0.0, {}, entries, failures)
     samples, variables = merged([(outcome.samples, outcome.variables) for outcome, _ in whole])
-    return ChunkOutcome(merged_tallies([tally for _, tally in whole]), samples, variables, entries, failures)
+    matched = max(outcome.matched for outcome in outcomes)
+    return ChunkOutcome(merged_tallies([tally for _, tally in whole]), samples, variables, entries, failures, matched)

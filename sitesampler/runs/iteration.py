@@ -4,24 +4,28 @@ This is the fixed-point iteration of the literature, started next to the solutio
 are frozen in the next, which measures them anew.  While they move, each iteration takes what it measures; once the
 change is within its Monte Carlo error, or falls no further, iterations are averaged; and a last iteration with fresh
 random numbers certifies the result.
+
+Each iteration also runs smaller chunks with the same order parameters: what chunks measure is shifted by order 1/chunk,
+whatever the population, and the next iteration gets what is left without that.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sitesampler.errors import InputError, NotFinite, name_of
+from sitesampler.errors import InputError, NotFinite, PopulationTooSmall, name_of
 from sitesampler.physics.estimates import factorised
-from sitesampler.records.variable import Variable
-from sitesampler.results.combine import combine, merged
+from sitesampler.physics.frozen import Tally, extrapolated
+from sitesampler.results.combine import SmallerRuns, combine, is_exact, merged
 from sitesampler.runs.change import Measured, change_of, scatter_between
 from sitesampler.runs.chunks import ChunkOutcome, Chunks, chunks_of, merged_outcomes, run_chunk, run_start, start_of
 from sitesampler.runs.options import Iterated
-from sitesampler.runs.pieces import Means, States
+from sitesampler.runs.pieces import Means, Piece, States
+from sitesampler.runs.smaller import Smaller, bias_is_small, smaller_than
 from sitesampler.runs.states import (
     WITHIN,
     Records,
@@ -85,7 +89,7 @@ def iterate(task: Task, iterated: Iterated, means: Means) -> tuple[xr.Dataset, E
         before = f"{_STATE}{len(state.changes):03}"
         state = iteration.advance(state)
         journal.keep_state(f"{_STATE}{len(state.changes):03}", *sealed_state(state), instead_of=[before])
-    variables, residual, entries, state.failures = iteration.finish(state)
+    residual, entries, state = iteration.finish(state)
     start: Any = iterated.order_parameters
     facts: dict[str, Any] = {
         "start": start if isinstance(start, str) else f"an earlier result, {fingerprint(start)}",
@@ -100,7 +104,24 @@ def iterate(task: Task, iterated: Iterated, means: Means) -> tuple[xr.Dataset, E
             ChunksLeftOut,
             stacklevel=4,
         )
-    return iteration.dataset(variables, state, facts), entries
+    dataset = iteration.dataset(state, facts)
+    exact = is_exact([variables for _, variables in state.records])
+    smaller = Smaller(state.times_smaller)
+    if task.asked.replicas > 1 and not bias_is_small(dataset, smaller, task.size, state.matched, "chunk", exact):
+        dataset.attrs["converged"] = 0
+    return dataset, entries
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one iteration has found, of each replica: order parameters, and what chunks and smaller ones recorded."""
+
+    measured: list[Measured]
+    outcomes: list[ChunkOutcome]
+    smaller: Smaller
+    smaller_outcomes: list[ChunkOutcome]
+    matched: int
+    recorded: bool
 
 
 class Iteration:
@@ -173,58 +194,95 @@ class Iteration:
         NotFinite
             If a chunk diverges, unless the user asked to go on; ``partial`` holds the records so far.
         """
-        measured, outcomes = self._once(state, recording=state.settled)
-        change = change_of(measured, self._floor, self.iterated.until or 0.0)
-        after = State([], [*state.changes, change], failures=_failures(state, outcomes))
-        after.averaged = state.averaged + 1 if state.settled else 0
+        found = self._once(state, recording=state.settled)
+        change = change_of(found.measured, self._floor, self.iterated.until or 0.0)
+        after = State([], [*state.changes, change], failures=_failures(state, found))
+        after.times_smaller, after.matched = found.smaller.times, max(state.matched, found.matched)
+        # What was recorded with other smaller runs has another bias.
+        state = state if state.times_smaller == after.times_smaller else replace(state, records=[], smaller_records=[])
+        after.averaged = (state.averaged if state.records else 0) + 1 if found.recorded else 0
         share = 1 / after.averaged if after.averaged else 1 - self.iterated.damping
-        after.errors = [each.relative_error() for each in measured]
-        after.estimates = [each.mixed(share) for each in measured]
+        after.errors = [each.relative_error() for each in found.measured]
+        after.estimates = [each.mixed(share) for each in found.measured]
         if after.averaged:
-            after.records = _recorded(state, outcomes)
+            after.records = _together(state.records, found.outcomes)
+            after.smaller_records = _together(state.smaller_records, found.smaller_outcomes)
         return after
 
-    def finish(self, state: State) -> tuple[list[dict[str, Variable]], float, Entries, list[str]]:
+    def finish(self, state: State) -> tuple[float, Entries, State]:
         """Run the last iteration, with fresh random numbers.
 
         Returns
         -------
-        variables : list of dict
-            What each replica has recorded, in this iteration and in those that were averaged before it.
         residual : float
             By how much it missed the order parameters that it ran with, in units of its Monte Carlo error.
         entries : dict
             Files of trajectories.
-        failures : list of str
+        state : State
+            With what each replica has recorded, in this iteration and in those that were averaged before it.
         """
-        measured, outcomes = self._once(state, recording=True, last=True)
-        residual = change_of(measured, self._floor)
-        variables = [recorded for _, recorded in _recorded(state, outcomes)]
-        entries = {name: entry for outcome in outcomes for name, entry in outcome.entries.items()}
-        return variables, residual, entries, _failures(state, outcomes)
+        found = self._once(state, recording=True, last=True)
+        residual = change_of(found.measured, self._floor)
+        alike = state.times_smaller == found.smaller.times
+        records, smaller = (state.records, state.smaller_records) if alike else ([], [])
+        after = replace(state, failures=_failures(state, found), times_smaller=found.smaller.times)
+        after.matched = max(state.matched, found.matched)
+        after.records = _together(records, found.outcomes)
+        after.smaller_records = _together(smaller, found.smaller_outcomes)
+        entries = {name: entry for outcome in found.outcomes for name, entry in outcome.entries.items()}
+        return residual, entries, after
 
     @property
     def _floor(self) -> float:
         """Relative change below which there is nothing but rounding and the tolerance."""
         return max(self.epsilon, self.tolerance**2)
 
-    def _once(self, state: State, recording: bool, last: bool = False) -> tuple[list[Measured], list[ChunkOutcome]]:
-        """Run all chunks of all replicas once."""
-        number, means = len(state.changes), self.means
+    def _once(self, state: State, recording: bool, last: bool = False) -> _Found:
+        """Run all chunks of all replicas once, and smaller ones beside them."""
+        number = len(state.changes)
         change = f", change {state.changes[-1]:.3g} of its error" if state.changes else ""
         word = "last iteration" if last else f"iteration {number + 1}"
-        means.progress.begin(len(self.chunks) * self.replicas, self.task.plan.steps, word + change)
         frozen = [
             factorised(estimates, max(self.tolerance, _RESOLVED * error) if estimates.has_memory else self.tolerance)
             for estimates, error in zip(state.estimates, state.errors, strict=True)
         ]
         task = self.task if last else replace(self.task, store=None)
         shared = Chunks(task, frozen, number, recording, self.earlier)
-        groups = [[(shared.piece(replica, *chunk),) for chunk in self.chunks] for replica in range(self.replicas)]
-        outcomes = means.workers.run(run_chunk, groups, merged_outcomes, shared, means.progress)
+        groups = [[shared.piece(replica, *chunk) for chunk in self.chunks] for replica in range(self.replicas)]
+        outcomes = self._run(shared, groups, word + change)
         self._check(state, outcomes, word)
-        parts = zip(state.estimates, frozen, outcomes, strict=True)
-        return [Measured(old, each, outcome.tally) for old, each, outcome in parts], outcomes
+        matched = max(outcome.matched for outcome in outcomes)
+        smaller, others = self._run_smaller(state, replace(shared, task=replace(task, store=None)), matched, word)
+        tallies = _tallies(outcomes)
+        if others:
+            pairs = zip(tallies, _tallies(others), strict=True)
+            tallies = [extrapolated(whole, part, smaller.times) for whole, part in pairs]
+        measured = [Measured(*each) for each in zip(state.estimates, frozen, tallies, strict=True)]
+        return _Found(measured, outcomes, smaller, others, matched, recording)
+
+    def _run(self, shared: Chunks, groups: list[list[Piece]], note: str) -> list[ChunkOutcome]:
+        """Run pieces; return what those of each group have measured together."""
+        self.means.progress.begin(sum(map(len, groups)), self.task.plan.steps, note)
+        tasks = [[(piece,) for piece in group] for group in groups]
+        return self.means.workers.run(run_chunk, tasks, merged_outcomes, shared, self.means.progress)
+
+    def _run_smaller(self, state: State, shared: Chunks, matched: int, word: str) -> tuple[Smaller, list[ChunkOutcome]]:
+        """Run the smaller chunks of an iteration; chunks of a single replica have no error that a bias could spoil."""
+        smallest = min(size for *_, size in self.chunks)
+        smaller = Smaller(state.times_smaller) if state.times_smaller else smaller_than(smallest, matched)
+        while self.replicas > 1 and smaller.runs:
+            groups = [
+                [piece for chunk in self.chunks for piece in shared.smaller(replica, *chunk, smaller)]
+                for replica in range(self.replicas)
+            ]
+            try:
+                others = self._run(shared, groups, f"{word}, smaller chunks for the bias")
+            except PopulationTooSmall:
+                smaller = Smaller(smaller.times - 1)
+                continue
+            self._check(state, others, f"{word}, smaller chunks")
+            return smaller, others
+        return Smaller(1), []
 
     def _check(self, state: State, outcomes: list[ChunkOutcome], word: str) -> None:
         """Raise what went wrong in chunks, unless the user asked to go on and enough are left."""
@@ -235,11 +293,11 @@ class Iteration:
         others = f" ({len(failures)} of {len(self.chunks) * self.replicas} chunks)" if len(failures) > 1 else ""
         error = NotFinite(f"{name_of(self.task.program)}, {word}, {failures[0]}{others}")
         if state.records:
-            partial = self.dataset([variables for _, variables in state.records], state, {})
+            partial = self.dataset(state, {})
             error.partial = partial.assign_attrs(incomplete=str(error))
         raise error
 
-    def dataset(self, variables: list[dict[str, Variable]], state: State, facts: dict[str, Any]) -> xr.Dataset:
+    def dataset(self, state: State, facts: dict[str, Any]) -> xr.Dataset:
         """Return what was recorded as a dataset, with the order parameters that an iteration may start from."""
         import xarray as xr
 
@@ -251,7 +309,14 @@ class Iteration:
         how |= {"keep_going": int(self.iterated.keep_going), **facts}
         if state.failures:
             how["failed_chunks"] = state.failures
-        dataset = combine(variables, self.task.attributes(**how), keep=self.task.asked.keep_replicas)
+        variables = [variables for _, variables in state.records]
+        smaller = SmallerRuns([[variables] for _, variables in state.smaller_records], state.times_smaller)
+        dataset = combine(
+            variables,
+            self.task.attributes(**how),
+            keep=self.task.asked.keep_replicas,
+            smaller=smaller if smaller.variables else None,
+        )
         dataset["order_parameters"] = xr.DataArray(
             np.stack([estimates.flat() for estimates in state.estimates]),
             dims=("replica", "order_parameter"),
@@ -287,12 +352,18 @@ def warn_if_moving(iteration: Iteration, state: State, residual: float) -> bool:
     return False
 
 
-def _recorded(state: State, outcomes: list[ChunkOutcome]) -> list[Records]:
+def _together(before: list[Records], outcomes: list[ChunkOutcome]) -> list[Records]:
     """Return what an iteration has recorded for each replica, together with the averaged ones before it."""
     new = [(outcome.samples, outcome.variables) for outcome in outcomes]
-    older = [[record] for record in state.records] or [[] for _ in outcomes]
-    return [merged([latest, *before]) for latest, before in zip(new, older, strict=True)]
+    older = [[record] for record in before] or [[] for _ in outcomes]
+    return [merged([latest, *earlier]) for latest, earlier in zip(new, older, strict=True)]
 
 
-def _failures(state: State, outcomes: list[ChunkOutcome]) -> list[str]:
+def _tallies(outcomes: list[ChunkOutcome]) -> list[Tally]:
+    """Return what the chunks of each replica have measured; that some are left of each was checked before."""
+    return [outcome.tally for outcome in outcomes if outcome.tally is not None]
+
+
+def _failures(state: State, found: _Found) -> list[str]:
+    outcomes = [*found.outcomes, *found.smaller_outcomes]
     return [*state.failures, *(failure for outcome in outcomes for failure in outcome.failures)]

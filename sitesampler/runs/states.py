@@ -32,11 +32,15 @@ _NOISE, _PATIENCE = 10.0, 3
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a replica has recorded, the sentence that says why it ended early, if it did, and what it stored."""
+    """What a replica has recorded, the sentence that says why it ended early, if it did, and what it stored.
+
+    ``matched`` is how many vectors its draws were made orthogonal to at most.
+    """
 
     variables: dict[str, Variable]
     failure: str | None = None
     entries: dict[str, tuple[int, str]] = field(default_factory=dict)
+    matched: int = 0
 
 
 @dataclass
@@ -51,8 +55,12 @@ class State:
         What each iteration so far has changed, in units of its Monte Carlo error.
     averaged : int
         How many of the last iterations are averaged.
-    records : list
-        What these have recorded, for each replica: samples, and variables.
+    records, smaller_records : list
+        What these have recorded, for each replica, and their smaller runs: samples, and variables.
+    times_smaller : int
+        How many times fewer samples those had; 0 before the first iteration.
+    matched : int
+        Vectors that the draws of a chunk were matched to at most.
     failures : list of str
         Chunks that went wrong and were left out.
     errors : list of floats
@@ -63,6 +71,9 @@ class State:
     changes: list[float] = field(default_factory=list)
     averaged: int = 0
     records: list[Records] = field(default_factory=list)
+    smaller_records: list[Records] = field(default_factory=list)
+    times_smaller: int = 0
+    matched: int = 0
     failures: list[str] = field(default_factory=list)
     errors: list[float] = field(default_factory=list)
 
@@ -106,12 +117,12 @@ def sealed_outcome(outcome: Outcome) -> tuple[Arrays, Facts] | None:
     if outcome.failure is not None or outcome.entries:
         return None
     arrays, labels = _sealed_variables("", outcome.variables)
-    return arrays, {"variables": labels}
+    return arrays, {"variables": labels, "matched": outcome.matched}
 
 
 def unsealed_outcome(arrays: Arrays, facts: Facts) -> Outcome:
     """Undo `sealed_outcome`."""
-    return Outcome(_variables("", arrays, facts["variables"]))
+    return Outcome(_variables("", arrays, facts["variables"]), matched=facts["matched"])
 
 
 def sealed_start(estimates: Estimates) -> tuple[Arrays, Facts]:
@@ -134,14 +145,17 @@ def sealed_state(state: State) -> tuple[Arrays, Facts]:
         more, facts = _sealed_estimates(f"{replica}/", each)
         arrays |= more
         estimates.append(facts)
-    for replica, (_, variables) in enumerate(state.records):
+    for replica, (_, variables) in enumerate([*state.records, *state.smaller_records]):
         more, label = _sealed_variables(f"{replica}/", variables)
         arrays |= more
         labels.append(label)
     return arrays, {
         "estimates": estimates,
         "averaged": state.averaged,
-        "samples": [samples for samples, _ in state.records],
+        "samples": [samples for samples, _ in [*state.records, *state.smaller_records]],
+        "records": len(state.records),
+        "times_smaller": state.times_smaller,
+        "matched": state.matched,
         "variables": labels,
         "failures": state.failures,
         "errors": state.errors,
@@ -150,12 +164,16 @@ def sealed_state(state: State) -> tuple[Arrays, Facts]:
 
 def unsealed_state(arrays: Arrays, facts: Facts) -> State:
     """Undo `sealed_state`."""
-    records = enumerate(zip(facts["samples"], facts["variables"], strict=True))
+    labelled = enumerate(zip(facts["samples"], facts["variables"], strict=True))
+    records = [(samples, _variables(f"{replica}/", arrays, labels)) for replica, (samples, labels) in labelled]
     return State(
         estimates=[_estimates(f"{replica}/", arrays, each) for replica, each in enumerate(facts["estimates"])],
         changes=arrays["changes"].tolist(),
         averaged=facts["averaged"],
-        records=[(samples, _variables(f"{replica}/", arrays, labels)) for replica, (samples, labels) in records],
+        records=records[: facts["records"]],
+        smaller_records=records[facts["records"] :],
+        times_smaller=facts["times_smaller"],
+        matched=facts["matched"],
         failures=facts["failures"],
         errors=facts["errors"],
     )

@@ -177,7 +177,7 @@ def running(
     keep: int | None,
     report: Callable[[int], None],
     size: int | None = None,
-) -> Iterator[tuple[Callable[[], None], SilentRecorder]]:
+) -> Iterator[tuple[Callable[[], int], SilentRecorder]]:
     """Make the world of one piece; what it leaves is to be fetched before the block ends and the samples are let go.
 
     Parameters
@@ -196,7 +196,8 @@ def running(
     Yields
     ------
     run : callable
-        Runs the program; raises `NotFinite` if it diverges.
+        Runs the program; returns how many vectors its draws were matched to at most.  Raises `NotFinite` if it
+        diverges.
     recorder : SilentRecorder
         What it has recorded so far.
     """
@@ -212,9 +213,10 @@ def running(
         else FiniteNetwork(stage, recorder, seed, layout, asked.matrix)
     )
 
-    def run() -> None:
+    def run() -> int:
         try:
             run_program(task.program, world, stage.script, dict(task.parameters))
+            return world.matched
         except PopulationTooSmall as error:
             where = ", in a chunk" if task.size < asked.size else ""
             raise PopulationTooSmall(f"at {stage.place}{where}: {error}") from None

@@ -44,6 +44,11 @@ class Draws(ABC):
         """Return an empty table of vectors over this group's sites."""
         return self.layout.table(capacity)
 
+    @property
+    def seen(self) -> int:
+        """Number of orthonormal vectors that the next draw must be orthogonal to."""
+        return 0
+
     def raw(self, count: int) -> Rows:
         """Return independent standard normal vectors, (count, size)."""
         return self.generator.standard_normal((count, self.size), self.dtype)

@@ -304,7 +304,7 @@ def test_nested_loops() -> None:
 
 @pytest.mark.parametrize("every", [2, 3, 7])
 def test_thinned_records_equal_the_full_ones(every: int) -> None:
-    call = {"population": 200, "replicas": 2, "seed": 0, "duration": 2, "dt": 0.1}
+    call = {"population": 200, "replicas": 1, "seed": 0, "duration": 2, "dt": 0.1}
     full = ss.sample(ss.models.random_rnn, **call)
     thin = ss.sample(ss.models.random_rnn, every=every, **call)
     chosen = np.arange(0, 21, every)

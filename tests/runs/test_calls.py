@@ -12,7 +12,7 @@ import xarray as xr
 import sitesampler as ss
 from sitesampler.errors import NotFinite, PopulationTooSmall
 from sitesampler.runs.march import replica_of, run_replica
-from sitesampler.runs.options import DEFAULT_TOLERANCE, Placed, Sampled, Simulated
+from sitesampler.runs.options import DEFAULT_TOLERANCE, Placed, Simulated
 from sitesampler.runs.task import prepare
 from sitesampler.storage.stores import publish
 from sitesampler.vectors.kernels import BLOCK
@@ -57,13 +57,12 @@ def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(
 
 
 def test_replica_r_does_not_depend_on_how_many_there_are() -> None:
-    three = ss.sample(mixed, population=300, replicas=3, seed=1)
-    parts = [ss.sample(mixed, population=300, replicas=count, seed=1) for count in (1, 2)]
-    np.testing.assert_array_equal(parts[0].trajectory_h, three.trajectory_h)
+    one, two, three = (ss.simulate(mixed, size=300, matrix=False, replicas=count, seed=1) for count in (1, 2, 3))
+    np.testing.assert_array_equal(one.trajectory_h, three.trajectory_h)
     # The mean over r replicas, times r, minus that of the earlier ones, is replica r.
-    second = 2 * parts[1].C_h - parts[0].C_h
-    third = 3 * three.C_h - 2 * parts[1].C_h
-    task = prepare(mixed, {}, Sampled(population=300, seed=1, tolerance=DEFAULT_TOLERANCE))
+    second = 2 * two.C_h - one.C_h
+    third = 3 * three.C_h - 2 * two.C_h
+    task = prepare(mixed, {}, Simulated(size=300, matrix=False, seed=1, tolerance=DEFAULT_TOLERANCE))
     for replica, found in ((1, second), (2, third)):  # in any order, in any thread
         alone = run_replica(task, replica_of(task, replica), lambda steps: None).variables["C_h"].values
         np.testing.assert_allclose(found, alone, rtol=0, atol=1e-12)
@@ -118,9 +117,9 @@ def test_keep_says_how_many_trajectories(keep: int, expected: int | None) -> Non
 
 
 def test_attributes_say_how_a_dataset_was_made() -> None:
-    ds = ss.sample(mixed, population=300, replicas=2, seed=5, tolerance=1e-4, every=2, keep=3, gain=0.9)
+    ds = ss.sample(mixed, population=400, replicas=2, seed=5, tolerance=1e-4, every=2, keep=3, gain=0.9)
     assert ds.attrs["program"] == "mixed" and json.loads(ds.attrs["parameters"]) == {"duration": 1.0, "gain": 0.9}
-    facts = {"seed": 5, "population": 300, "replicas": 2, "tolerance": 1e-4, "every": 2, "keep": 3, "dtype": "float64"}
+    facts = {"seed": 5, "population": 400, "replicas": 2, "tolerance": 1e-4, "every": 2, "keep": 3, "dtype": "float64"}
     assert facts.items() <= ds.attrs.items()
     assert {"sitesampler", "numpy", "python", "xarray"} <= set(json.loads(ds.attrs["versions"]))
     network = ss.simulate(mixed, size=50, replicas=2, seed=5, matrix=False)
@@ -156,7 +155,7 @@ def test_the_error_of_a_single_replica_is_unknown() -> None:
 
 def test_exact_results_are_not_reported_as_infinitely_precise() -> None:
     """A Gaussian system has no scatter between replicas; its error is then the floor of tolerance and rounding."""
-    ds = ss.sample(ss.models.goe_flow, population=100, replicas=4, seed=0, duration=1, tolerance=1e-6)
+    ds = ss.sample(ss.models.goe_flow, population=120, replicas=4, seed=0, duration=1, tolerance=1e-6)
     assert 1e-9 < float(ds.C_h_stderr.max() / ds.C_h.max()) < 1e-6
     assert np.all(ds.C_h_stderr > 0)
 

@@ -78,7 +78,7 @@ def test_a_number_of_iterations_is_done(iterations: int) -> None:
 
 
 def test_one_time_in_every_few_is_recorded_and_the_iteration_is_the_same() -> None:
-    all_times, few = iterated(duration=2.0), iterated(duration=2.0, every=5)
+    all_times, few = iterated(duration=2.0, replicas=1), iterated(duration=2.0, replicas=1, every=5)
     assert few.time.values.tolist() == all_times.time.values[::5].tolist()
     np.testing.assert_array_equal(few.C_h.values, all_times.C_h.values[::5, ::5])
     np.testing.assert_array_equal(few.order_parameters.values, all_times.order_parameters.values)
@@ -103,9 +103,11 @@ def test_programs_without_couplings_or_with_worthless_ones_are_iterated_too() ->
 
 def test_single_precision_is_iterated_down_to_its_rounding() -> None:
     """A tolerance below the rounding of the vectors must not make a basis of it."""
-    double = iterated(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3)
+    double = iterated(ss.models.goe_flow, chunk=200, dt=0.1, duration=1.0, iterations=3)
     for tolerance in (1e-3, 1e-9):
-        single = iterated(ss.models.goe_flow, dt=0.1, duration=1.0, iterations=3, dtype="float32", tolerance=tolerance)
+        single = iterated(
+            ss.models.goe_flow, chunk=200, dt=0.1, duration=1.0, iterations=3, dtype="float32", tolerance=tolerance
+        )
         np.testing.assert_allclose(single.C_h.values, double.C_h.values, rtol=2e-4)
         assert single.trajectory_h.dtype == np.float32
 

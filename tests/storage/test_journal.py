@@ -93,7 +93,7 @@ def test_a_checkpoint_keeps_layers_responses_outliers_and_numbers(
 ) -> None:
     options = {"program": getattr(ss.models, program), **parameters}
     killed_after(4, monkeypatch, tmp_path, **options)
-    assert len(kept_by(tmp_path)[1]["samples"]) == 2, "records were not there yet"
+    assert kept_by(tmp_path)[1]["records"] == 2, "records were not there yet"
     assert identical(iterated(**options), iterated(tmp_path, resume=True, **options))
 
 
