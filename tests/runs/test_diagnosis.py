@@ -209,7 +209,8 @@ class MadeUp:
         worse = (1000 / size, call.get("dt", 0.1) / 0.1, call["tolerance"] / 1e-3)
         x = 2 + 0.01 * sum(size * times for size, times in zip(self.sizes, worse, strict=True))
         labels = {"long_name": "x", "units": "1"}
-        attrs = {"program": "made_up", "title": "made up", "tolerance": call["tolerance"], "population": 1000}
+        attrs = {"program": "made_up", "title": "made up", "tolerance": call["tolerance"]}
+        attrs |= {"population": population, "replicas": call["replicas"]}
         attrs |= {"chunk": call["chunk"]} if "chunk" in call else {}
         coords = {"time": ("time", [0.0, 1.0], {"long_name": "time"})}
         data = {"x": ("time", [x, x], labels), "x_stderr": ("time", [self.error] * 2, labels)}

@@ -230,7 +230,7 @@ def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) 
         ({"iterations": 1.5}, r"iterations must be an integer of at least 1, not 1.5"),
         ({"chunk": 201}, r"a population of 400 makes no two chunks of 201.* use a chunk of at most 200"),
         ({"chunk": 0}, r"chunk must be an integer of at least 2, not 0"),
-        ({"chunk": 1e3}, r"chunk must be an integer of at least 2, not 1000.0"),
+        ({"chunk": 100.5}, r"chunk must be an integer of at least 2, not 100.5"),
         ({"population": 3, "chunk": 2}, r"population must be an integer of at least 4, not 3"),
         ({"damping": 1}, r"damping is the share of the old order parameters, from 0 to below 1, not 1"),
         ({"damping": -0.1}, r"damping is the share .* not -0.1"),
