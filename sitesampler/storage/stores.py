@@ -105,7 +105,7 @@ def save_result(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return publish(dataset, path, bool(overwrite))
-    except DiskFull:
+    except (DiskFull, StorageError):  # the second is a ValueError too
         raise
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from None
@@ -294,15 +294,14 @@ def complete(
     DiskFull
         If it does not fit on the disk.
     """
-    import zarr
     from zarr.storage import LocalStore
 
     known = entries or {}
     with full_disk_named(path):
-        encoding = {name: {"compressors": COMPRESSOR} for name in dataset.variables}
-        # A piece of fill values is written too: it could not be told from a missing one.
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            dataset.to_zarr(LocalStore(writing), mode="a", zarr_format=2, consolidated=True, encoding=encoding)
+        # A piece of fill values is written too: it could not be told from a missing one.  Not by Zarr's own setting,
+        # which is one for all threads.
+        encoding = {name: {"compressors": COMPRESSOR, "write_empty_chunks": True} for name in dataset.variables}
+        dataset.to_zarr(LocalStore(writing), mode="a", zarr_format=2, consolidated=True, encoding=encoding)
         found = {**known, **fingerprints(writing, (name for name in files_of(writing) if name not in known))}
         _write_manifest(writing, found)
         _put_in_place(writing, path, overwrite)

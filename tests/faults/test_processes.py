@@ -29,14 +29,14 @@ def counts_of(what: str, count: int, folder: Path) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_killed_run_that_is_resumed_has_the_same_bits(tmp_path: Path, count: int) -> None:
     counts = counts_of("kills", count, tmp_path)
     assert counts["same bits"] == 4 * count
-    assert counts["killed"] >= 2 * count, "most came in time"
+    assert counts["killed"] >= 2 * count, "half of them came in time, or more"
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_full_disk_refuses_or_leaves_something_whole(tmp_path: Path, count: int) -> None:
     counts = counts_of("disks", count, tmp_path)
     assert counts["same bits"] == 4 * count and counts["refused"] > 0
