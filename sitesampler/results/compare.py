@@ -170,10 +170,8 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
     replicas: a standard error that comes from few of them is itself uncertain, and at 8 replicas 95 % need 2.36 of it,
     not 1.96.
 
-    An interval knows the scatter between populations, not what they all have in common: order parameters estimated
-    from M samples shift a result by about const/M.  On the chaotic `random_rnn` at g = 2 that is 3e-3 of C_h(5, 5) at
-    M = 1,000, a third of the standard error of 8 replicas; it falls as 1/M, the error as 1/sqrt(M), so that it stops
-    mattering from some thousand samples on.
+    An interval knows the scatter between populations, and what their smaller runs tell of the bias of order
+    1/population; not what the time step does, which shifts all replicas alike.
 
     Parameters
     ----------
