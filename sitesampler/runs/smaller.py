@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _SMALLEST = 8
 #: Samples of a smaller run, over the vectors that its draws are matched to; and in any case.
 _ABOVE_MATCHED, _LEAST = 1.25, 16
+#: Down to so much less they go where they are far above these: that costs less, and makes less noise.
+_LESS, _FAR_ABOVE, _MANY = 32, 4, 200
 #: Where they cannot be small, their difference is small too, and there are more of them.
 _FEW = 4
 #: A bias that may be left, in standard errors that contain it: above this it is most of the error.
@@ -55,10 +57,14 @@ def smaller_than(samples: int, matched: int) -> Smaller:
     --------
     >>> smaller_than(10_000, matched=460), smaller_than(10_000, matched=460).runs
     (Smaller(times=8), 1)
+    >>> smaller_than(60_000, matched=20)
+    Smaller(times=32)
     >>> smaller_than(200, matched=60), smaller_than(200, matched=60).runs, smaller_than(200, matched=90)
     (Smaller(times=2), 2, Smaller(times=1))
     """
-    return Smaller(max(1, min(_SMALLEST, int(samples / max(_ABOVE_MATCHED * matched, _LEAST)))))
+    times = min(_SMALLEST, int(samples / max(_ABOVE_MATCHED * matched, _LEAST)))
+    large = min(_LESS, int(samples / max(_FAR_ABOVE * matched, _MANY)))
+    return Smaller(max(1, times, large))
 
 
 def bias_is_small(dataset: xr.Dataset, smaller: Smaller, samples: int, matched: int, of: str, exact: bool) -> bool:

@@ -28,7 +28,7 @@ def covered(values: np.ndarray, smaller: np.ndarray, times: int) -> tuple[np.nda
     return inside, float(np.sqrt(np.mean([each.error**2 for each in found]) * replicas))
 
 
-@pytest.mark.parametrize(("times", "runs"), [(2, 2), (4, 4), (8, 1)])
+@pytest.mark.parametrize(("times", "runs"), [(2, 2), (4, 4), (8, 1), (32, 1)])
 @pytest.mark.parametrize("bias", [[0.0] * 5, [0.5] * 5, [2.0] * 5, [0.0, 0.0, 0.0, 0.5, 1.5]])
 def test_intervals_cover_the_truth_whatever_the_bias(
     rng: np.random.Generator, bias: list[float], times: int, runs: int
