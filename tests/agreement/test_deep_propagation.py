@@ -14,7 +14,7 @@ from sitesampler.theory import deep_propagation
 )
 def test_variance_and_covariance_layer_by_layer(phi: str, sigma_w: float, sigma_b: float, correlation: float) -> None:
     parameters = {"phi": phi, "sigma_w": sigma_w, "sigma_b": sigma_b, "correlation": correlation, "depth": 6}
-    ds = ss.sample(ss.models.deep_propagation, population=60_000, replicas=16, seed=7, **parameters)
+    ds = ss.sample(ss.models.deep_propagation, population=60_000, replicas=16, seed=7, tolerance=1e-4, **parameters)
     q, c = deep_propagation.recursion(correlation, sigma_w, sigma_b, phi, depth=6)
     assert list(ds.layer.values) == list(range(1, 7))
     # The first layer is exact: matched draws have the covariance that is asked for.
