@@ -119,13 +119,16 @@ class Workers:
         import dask
 
         # Threads of this call alone: those that dask keeps are dead in a process that was forked.
-        with (
-            ThreadPoolExecutor(self._at_once) as pool,
-            _one_at_a_time(done) as hand_over,
-            one_blas_thread(),
-        ):
-            roots = task_graph(function, groups, merge, (lambda: shared,), lambda _: HereReport(progress), hand_over)
-            return list(dask.compute(*roots, scheduler="threads", pool=pool, num_workers=self._at_once))
+        pool = ThreadPoolExecutor(self._at_once)
+        try:
+            with _one_at_a_time(done) as hand_over, one_blas_thread():
+                roots = task_graph(
+                    function, groups, merge, (lambda: shared,), lambda _: HereReport(progress), hand_over
+                )
+                return list(dask.compute(*roots, scheduler="threads", pool=pool, num_workers=self._at_once))
+        finally:
+            # Not to be waited for: when one went wrong, the others end at their next step, once the bar is closed.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def lead(self, work: Callable[[Piece], Any], pieces: Sequence[Piece], done: Done | None = None) -> list[Any]:
         """Do pieces of work that give tasks to these workers themselves, and return what each returned.

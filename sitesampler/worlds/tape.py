@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sitesampler.vectors.arrays import on_host
+
 Array = NDArray[Any]
 
 #: Bytes after which a tape is full, and those that a number or an array takes beside its values.
@@ -86,7 +88,7 @@ class Tape:
         if self.full:
             return
         if over_sites and isinstance(answer, np.ndarray):
-            rows = np.atleast_2d(answer.T)[:, self._chosen(answer)]
+            rows = np.atleast_2d(on_host(answer).T)[:, self._chosen(on_host(answer))]
             self.answers[-1] = SiteAnswer(rows, answer.ndim > 1)
             self._bytes += rows.nbytes + _OVERHEAD
         else:
@@ -185,7 +187,7 @@ def _leaves(value: Any) -> Iterator[Array]:
         for item in value:
             yield from _leaves(item)
     elif value is not None and not isinstance(value, str):
-        array = np.asarray(value)
+        array = on_host(value)
         if array.dtype.kind in "fiubc":
             yield array
 

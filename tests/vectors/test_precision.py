@@ -43,11 +43,11 @@ def test_moments_are_in_double_precision(rng: np.random.Generator) -> None:
         np.testing.assert_allclose(found[:, power - 1], (centred**power).mean(1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("options", [{}, {"iterations": 1, "chunk": 200}])
+@pytest.mark.parametrize("options", [{}, {"iterations": 2, "chunk": 300}])
 def test_activity_that_decays(options: dict[str, Any]) -> None:
     """Below 1e-19, C came out up to thousands of times too large, and the kurtosis -3."""
     call: dict[str, Any] = {
-        "population": 400,
+        "population": 600,
         "replicas": 2,
         "seed": 0,
         "g": 0.3,

@@ -476,10 +476,10 @@ def test_each_call_replays_and_no_piece_does() -> None:
             net.record(t, h=h)
             h = J @ h
 
-    ss.sample(program, population=50, replicas=4, seed=0)
+    ss.simulate(program, size=50, replicas=4, seed=0)
     assert next(runs) == 1 + 2 + 4  # a rehearsal, its replays, the replicas
     runs = itertools.count()
-    ss.sweep(program, over={"g": [0.5, 1.0]}, population=50, replicas=4, seed=0)
+    ss.sweep(program, over={"g": [0.5, 1.0]}, call=ss.simulate, size=50, replicas=4, seed=0)
     assert next(runs) == 1 + 2 * (1 + 2 + 4)  # the names of a sweep come from a rehearsal of their own
 
 
