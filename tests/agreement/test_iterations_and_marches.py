@@ -29,7 +29,13 @@ def iterated(program: Any, **options: Any) -> xr.Dataset:
 
 
 # ----------------------------------------------------------------------------------------------- iterations and marches
-@pytest.mark.parametrize("name", ss.models.NAMES)
+#: Those whose iterations take more than a few seconds.
+_LONG = ("excitatory_inhibitory", "random_rnn_lyapunov", "random_features", "gaussian_mixture_sgd")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in _LONG)) for name in ss.models.NAMES]
+)
 def test_iterations_agree_with_a_march_on_every_model(name: str) -> None:
     program, (parameters, _) = getattr(ss.models, name), small(name)
     options = {**parameters, "every": 5 if "duration" in parameters else 1}
@@ -42,8 +48,16 @@ def test_iterations_agree_with_a_march_on_every_model(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("deep_network", {"depth": 2, "steps": 3, "momentum": 0.5, "responses": True, "outlier_times": ()}),
-        ("deep_network", {"depth": 3, "steps": 2, "widths": (1.0, 0.5, 1.5), "weight_decay": 0.1, "outlier_times": ()}),
+        pytest.param(
+            "deep_network",
+            {"depth": 2, "steps": 3, "momentum": 0.5, "responses": True, "outlier_times": ()},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "deep_network",
+            {"depth": 3, "steps": 2, "widths": (1.0, 0.5, 1.5), "weight_decay": 0.1, "outlier_times": ()},
+            marks=pytest.mark.slow,
+        ),
         ("random_rnn", {"g": 1.5, "symmetry": -0.5, "phi": "relu", "dt": 0.2, "duration": 2.0}),
         pytest.param("excitatory_inhibitory", SMALL["excitatory_inhibitory"][0], marks=pytest.mark.slow),
     ],
@@ -57,6 +71,7 @@ def test_a_cold_start_finds_the_same(name: str, parameters: dict[str, Any]) -> N
     assert_same(cold.drop_vars(OF_ITERATIONS), march, replicas=8)
 
 
+@pytest.mark.slow
 def test_single_precision_finds_the_same() -> None:
     parameters = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 3.0, "every": 5}
     double = iterated(ss.models.random_rnn, population=4_000, chunk=1_000, **parameters)
@@ -163,6 +178,7 @@ def test_the_residual_is_near_one_when_nothing_but_chance_is_left_and_large_when
     assert wrong.attrs["self_consistency_residual"] > 5 and wrong.change.values[0] > 20
 
 
+@pytest.mark.slow
 def test_a_result_of_another_gain_is_a_start_for_this_one() -> None:
     parameters = {"symmetry": 0.4, "dt": 0.2, "duration": 3.0, "every": 5}
     options = {"population": 2_000, "chunk": 1_000, **parameters}

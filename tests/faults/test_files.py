@@ -98,7 +98,10 @@ def exchanged(one: Path, other: Path) -> None:
     one.with_name("between").rename(other)
 
 
-@pytest.mark.parametrize("change", ["swap", "copy", "another sweep"])
+@pytest.mark.parametrize(
+    "change",
+    ["swap", pytest.param("copy", marks=pytest.mark.slow), pytest.param("another sweep", marks=pytest.mark.slow)],
+)
 def test_points_that_were_exchanged_are_computed_again(tmp_path: Path, change: str) -> None:
     whole = swept(tmp_path / "run")
     first, second = (tmp_path / "run" / f"point-00{number}.zarr" for number in (0, 1))
@@ -139,7 +142,7 @@ def studied(folder: Path, seed: int = 0, **options: Any) -> tuple[xr.Dataset, xr
     return found.sample, found.simulation, notes
 
 
-@pytest.mark.parametrize("change", ["renamed", "another study"])
+@pytest.mark.parametrize("change", ["renamed", pytest.param("another study", marks=pytest.mark.slow)])
 def test_datasets_of_a_study_that_were_exchanged_are_computed_again(tmp_path: Path, change: str) -> None:
     sample, simulation, _ = studied(tmp_path / "run")
     if change == "renamed":

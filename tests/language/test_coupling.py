@@ -439,7 +439,7 @@ def numbers_of(dataset: Any) -> tuple[np.ndarray, np.ndarray]:
     return values, errors
 
 
-@pytest.mark.parametrize("number", range(100, 104))
+@pytest.mark.parametrize("number", [100, *(pytest.param(number, marks=pytest.mark.slow) for number in range(101, 104))])
 def test_worlds_agree_on_random_programs(number: int) -> None:
     """N = infinity against networks of N and 2N, extrapolated in 1/N; real matrices against their exact law.
 
