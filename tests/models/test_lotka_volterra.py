@@ -13,7 +13,7 @@ from sitesampler.theory.lotka_volterra import fixed_point
 def test_unique_fixed_point_is_the_cavity_solution(symmetry: float) -> None:
     parameters = {"mean_interaction": 4.0, "heterogeneity": 0.6, "symmetry": symmetry, "migration": 1e-3}
     ds = ss.sample(
-        lotka_volterra, population=3000, replicas=8, seed=1, every=20, keep=0, dt=0.25, duration=100, **parameters
+        lotka_volterra, population=4000, replicas=8, seed=1, every=20, keep=0, dt=0.25, duration=100, **parameters
     )
     exact = fixed_point(**parameters)
     last = ds.isel(time=-1, time_=-1)
