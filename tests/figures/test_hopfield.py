@@ -19,9 +19,9 @@ def test_a_study_draws_the_first_steps(tmp_path: Path) -> None:
 
 def test_graded_neurons_have_a_stationary_state(tmp_path: Path) -> None:
     (overlap, power), _ = drawn_by(
-        "hopfield", tmp_path, "parameters.duration=4.0", "parameters.beta=3.0", "parameters.alpha=0.05"
+        "hopfield", tmp_path, "parameters.duration=4.0", "parameters.beta=3.0", "parameters.alpha=0.06"
     )
-    state = retrieval(0.05, 3.0)
+    state = retrieval(0.06, 3.0)
     assert [dashes(axes)[1][1][0] for axes in (overlap, power)] == pytest.approx([state.m, state.power])
     assert "first steps and stationary state" in legend(power)
 

@@ -312,6 +312,7 @@ def test_two_sweeps_into_one_folder_are_refused(tmp_path: Path) -> None:
     ss.sweep(program, {"g": [1.0]}, call=call, checkpoint=tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore::sitesampler.runs.iteration.NotConverged")  # of two short iterations
 def test_a_point_in_progress_goes_on_from_its_own_iterations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over, options = (
         {"g": [0.5, 1.0, 1.5]},
