@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Part of the shift that is left when it does not fall exactly as 1/population: measured by
-#: ``studies/benchmarks/population_bias.py``.
+#: Part of the shift that may be left when it does not fall exactly as 1/population: a judgement.  Down to the smallest
+#: populations that run, eight systems showed no other law within their errors.
 _LEFT_BY_THE_LAW = 0.2
 
 Array = np.ndarray

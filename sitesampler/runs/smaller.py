@@ -1,8 +1,7 @@
 """Smaller runs: pieces of fewer samples, in which the bias of order 1/population is large enough to be seen.
 
 How small they can be follows from the vectors that the draws of a run were matched to: a population must exceed these,
-and the bias falls as 1/population where it does so by a quarter (``studies/benchmarks/population_bias.py``).  How the
-bias is removed is told in `sitesampler.results.bias`.
+and does so here by a quarter at least.  How the bias is removed is told in `sitesampler.results.bias`.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Smaller:
 
     @property
     def runs(self) -> int:
-        """Smaller runs for each run: an eighth of its samples, or as many as it has."""
+        """Smaller runs for each run: one, or as many as have its samples together."""
         if self.times < 2:
             return 0
         return self.times if self.times <= _FEW else 1
