@@ -14,6 +14,7 @@ import numpy as np
 
 from sitesampler.errors import InputError
 from sitesampler.records.names import REPLICAS, STANDARD_ERROR
+from sitesampler.results.bias import mean_and_error
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -83,21 +84,21 @@ class Replicas:
             values[name] = self._result[name].values + signs * error
         return self._dataset(values, "all replicas, moved by the error that they have in common")
 
+    def _values(self, name: str) -> np.ndarray:
+        """Return a variable of each replica, (replicas, ...)."""
+        return self._result[REPLICAS.name(name)].transpose("replica", *self._result[name].dims).values
+
     def _deviations(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return how far each replica is from their mean, and how many know each entry."""
-        values = self._result[REPLICAS.name(name)].transpose("replica", *self._result[name].dims).values
+        values = self._values(name)
         known = ~np.isnan(values)
-        count = known.sum(0)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            mean = np.where(known, values, 0).sum(0) / count
-            return np.where(known, values - mean, 0), count
+        return np.where(known, values - mean_and_error(values)[0], 0), known.sum(0)
 
     def _common_error(self, name: str) -> np.ndarray:
         """Return what is in the standard error beside the scatter; zero where neither is known."""
-        deviations, count = self._deviations(name)
+        _, scatter = mean_and_error(self._values(name))
         error = self._result[STANDARD_ERROR.name(name)].transpose(*self._result[name].dims).values
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            scatter = np.sqrt((np.abs(deviations) ** 2).sum(0) / (count - 1) / count)
+        with np.errstate(invalid="ignore", over="ignore"):
             common = np.sqrt(np.maximum(error**2 - scatter**2, 0))
             # What rounding leaves of a difference is no error.
             return np.where(common > 1e-7 * error, common, 0.0)
