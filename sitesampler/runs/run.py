@@ -33,7 +33,8 @@ from sitesampler.runs.trajectories import check_trajectories, trajectory_store, 
 from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.folders import hold
 from sitesampler.storage.journal import Inside, Purpose, open_journal
-from sitesampler.storage.stores import open_result, refuse_taken
+from sitesampler.storage.manifest import refuse_taken
+from sitesampler.storage.stores import open_result
 from sitesampler.vectors.threads import one_blas_thread
 
 if TYPE_CHECKING:

@@ -37,9 +37,10 @@ from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError, StorageError, listing
 from sitesampler.storage.folders import lock_folder
+from sitesampler.storage.manifest import is_ours, refuse_foreign, voucher
 from sitesampler.storage.sealed import read_state, write_state
 from sitesampler.storage.settings import difference
-from sitesampler.storage.stores import discard, is_ours, open_result, publish, refuse_foreign, voucher
+from sitesampler.storage.stores import discard, open_result, publish
 from sitesampler.version import __version__
 
 if TYPE_CHECKING:

@@ -1,15 +1,11 @@
 """Results in files: Zarr stores with a manifest, and NetCDF files, complete as soon as they have their name.
 
-The manifest of a store, with size and SHA-256 of every file, is the attributes of a subgroup that the consolidated
-metadata do not mention: plain Zarr throughout, and nobody who opens the store meets it.  It is written last, so that a
-store with a manifest is complete, whatever it is called.
-
-Once a store is complete, two renames put it in the place of an older one: the old one gets a hidden name, then the new
-one its own; the old one is then removed, its manifest first.  A kill before the first rename leaves the old one in its
-place and the new one under a hidden name; between the two, both are there under hidden names; after the second, the
-new one is in its place.  Who opens that name next, writes it, or runs in that folder gives a complete store the name
-that no other has, the new one before the old one, and removes what is left (`recover`).  An error leaves the old store
-in its place.
+A store with a manifest (`sitesampler.storage.manifest`) is complete, whatever it is called.  Two renames put it in the
+place of an older one: the old one gets a hidden name, then the new one its own; the old one is then removed, its
+manifest first.  A kill before the first rename leaves the old one in its place and the new one under a hidden name;
+between the two, both are there under hidden names; after the second, the new one is in its place.  Who opens that name
+next, writes it, or runs in that folder gives a complete store the name that no other has, the new one before the old
+one, and removes what is left (`recover`).  An error leaves the old store in its place.
 
 Who opens a store reads it through `VerifiedStore`: small ones at once, large ones chunk by chunk, each compared with
 its digest.
@@ -18,52 +14,40 @@ its digest.
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
-import time
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sitesampler.errors import DiskFull, StorageError, shown
-from sitesampler.storage.declared import COMPRESSOR, LITTER, check_store, listed, parsed
-from sitesampler.storage.sealed import has_seal, open_netcdf, write_netcdf
-from sitesampler.storage.writing import (
-    absolute,
-    beside,
-    claim,
-    full_disk_named,
-    left_over,
-    refuse_newer,
-    release,
-    written_by,
+from sitesampler.storage.declared import COMPRESSOR, check_store
+from sitesampler.storage.manifest import (
+    MANIFEST,
+    RESTORE,
+    STORE,
+    Entries,
+    files_of,
+    fingerprints,
+    is_complete,
+    is_own_file,
+    refuse_taken,
+    strange,
+    verified_entries,
+    write_manifest,
 )
+from sitesampler.storage.sealed import open_netcdf, write_netcdf
+from sitesampler.storage.writing import absolute, beside, claim, full_disk_named, left_over, release
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Size and SHA-256 of files by their names, relative to their store.
-Entries = Mapping[str, tuple[int, str]]
-
-#: Where the manifest of a store is.
-_MANIFEST = Path(".sitesampler") / ".zattrs"
 #: Bytes of a result that is read into memory when it is opened.
 _SMALL = 64 << 20
-#: What sitesampler writes into a store.
-_OURS = re.compile(
-    r"(\.sitesampler/)?\.z(group|attrs)|\.zmetadata|\.sitesampler/manifest|[^/]+/(\.zarray|\.zattrs|[\d.]+)"
-)
 _DECLARES = re.compile(r"(.*/)?\.z(group|attrs|array|metadata)")
 #: How often a store is put in its place where others do so too.
 _ATTEMPTS = 100
-#: How often one looks before something is taken for somebody else's.
-_LOOKS = 5
-_RESTORE = "take it from a copy or run it again"
-_STORE = "open it with xarray and pass the dataset itself, or store results with sitesampler.save_result"
 
 
 def save_result(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -158,9 +142,9 @@ def open_result(path: str | os.PathLike[str]) -> xr.Dataset:
         if not path.exists():
             raise StorageError(f"there is no result at {path}")
         if path.is_dir():
-            return opened(path, _verified(path), _SMALL)
+            return opened(path, verified_entries(path), _SMALL)
         if path.suffix == ".nc":
-            return open_netcdf(path, _STORE, _RESTORE)
+            return open_netcdf(path, STORE, RESTORE)
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from None
     raise StorageError(f"{path} is not a result: that would be a Zarr store (a folder) or a NetCDF file (.nc)")
@@ -186,7 +170,7 @@ def opened(path: Path, entries: Entries, in_memory: int = 0) -> xr.Dataset:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".replace("\n", " ")
-        raise StorageError(f"{path} holds no result that sitesampler wrote ({reason}): {_RESTORE}") from None
+        raise StorageError(f"{path} holds no result that sitesampler wrote ({reason}): {RESTORE}") from None
 
 
 # ------------------------------------------------------------------------------------------------------------- writing
@@ -303,7 +287,7 @@ def complete(
         encoding = {name: {"compressors": COMPRESSOR, "write_empty_chunks": True} for name in dataset.variables}
         dataset.to_zarr(LocalStore(writing), mode="a", zarr_format=2, consolidated=True, encoding=encoding)
         found = {**known, **fingerprints(writing, (name for name in files_of(writing) if name not in known))}
-        _write_manifest(writing, found)
+        write_manifest(writing, found)
         _put_in_place(writing, path, overwrite)
     return found
 
@@ -346,15 +330,15 @@ def discard(store: Path) -> None:
     if store.is_symlink() or not store.is_dir():
         return
     with suppress(OSError):
-        (store / _MANIFEST).unlink(missing_ok=True)
-    if not _strange(store):
+        (store / MANIFEST).unlink(missing_ok=True)
+    if not strange(store):
         shutil.rmtree(store, ignore_errors=True)
         return
     for path in sorted(store.rglob("*"), reverse=True):  # what is inside of a folder before it
         with suppress(OSError):
             if path.is_dir() and not path.is_symlink():
                 path.rmdir()
-            elif _OURS.fullmatch(path.relative_to(store).as_posix()):
+            elif is_own_file(store, path):
                 path.unlink()
 
 
@@ -370,127 +354,3 @@ def recover(folder: Path, name: str | None = None) -> None:
             discard(left)
         else:
             left.unlink(missing_ok=True)
-
-
-def _strange(store: Path) -> list[str]:
-    """Return the files in a store that sitesampler has not written."""
-    files = (path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_symlink() or not path.is_dir())
-    return sorted(name for name in files if not _OURS.fullmatch(name) and not LITTER.fullmatch(Path(name).name))
-
-
-def is_complete(store: Path) -> bool:
-    """Say whether a store, whatever it is called, was written to its end."""
-    return (store / _MANIFEST).is_file()
-
-
-def is_ours(path: Path, file: bool = False) -> bool:
-    """Say whether a store, or a single file, was written by sitesampler, complete or damaged since."""
-    try:
-        if path.is_symlink():
-            return False
-        return path.is_file() and has_seal(path) if file else is_complete(path)
-    except OSError:
-        return False
-
-
-def voucher(path: Path) -> str:
-    """Return what tells a store or sealed file from any other: the digest of what vouches for its bytes, or nothing."""
-    manifest = path / _MANIFEST if path.is_dir() else path
-    try:
-        with manifest.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return ""
-
-
-def refuse_foreign(path: Path, file: bool = False) -> None:
-    """Refuse a name for a store, or for a single file, under which there is something else than an older one of ours.
-
-    Raises
-    ------
-    StorageError
-        If what is there would be lost.
-    """
-    for _ in range(_LOOKS):  # another thread may be replacing it at this moment
-        if not os.path.lexists(path) or is_ours(path, file):
-            break
-        time.sleep(0.01)
-    else:
-        what = "file" if file else "store"
-        raise StorageError(
-            f"{path} is there already and is no {what} that sitesampler wrote: choose another name or move it away"
-        )
-    strange = []
-    with suppress(FileNotFoundError):  # replaced meanwhile
-        strange = [] if file or not os.path.lexists(path) else _strange(path)
-    if strange:
-        raise StorageError(f"{path / strange[0]} was not written by sitesampler and would be lost: move it away")
-
-
-def refuse_taken(path: Path, overwrite: bool, file: bool = False) -> None:
-    """Refuse a name under which there is something that may not be replaced.
-
-    Raises
-    ------
-    StorageError
-    """
-    refuse_foreign(path, file)
-    if not overwrite and os.path.lexists(path):
-        raise StorageError(
-            f"{path} is there already, and would be replaced: say overwrite=True, or choose another name"
-        )
-
-
-# ----------------------------------------------------------------------------------------------------------- manifests
-def files_of(store: Path) -> list[str]:
-    """Return the files of a store, without its manifest and without what an operating system hides there."""
-    return sorted(name for name in listed(store) if Path(name).parent != _MANIFEST.parent)
-
-
-def fingerprints(store: Path, names: Iterable[str]) -> dict[str, tuple[int, str]]:
-    """Return size and SHA-256 of files of a store."""
-    found = {}
-    for name in names:
-        with (store / name).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            found[name] = (file.tell(), digest)
-    return found
-
-
-def _write_manifest(store: Path, files: Entries) -> None:
-    """Add the manifest to a store that is complete otherwise; after this it may get its name."""
-    path = store / _MANIFEST
-    path.parent.mkdir()
-    path.with_name(".zgroup").write_text('{"zarr_format": 2}', encoding="utf-8")
-    # Renamed, because a store with a manifest is taken for complete.
-    writing = path.with_name("manifest")
-    writing.write_text(json.dumps({**written_by(), "files": files}), encoding="utf-8")
-    writing.rename(path)
-
-
-def _verified(store: Path) -> dict[str, tuple[int, str]]:
-    """Return the manifest of a store, after comparing the store with it."""
-    try:
-        text = (store / _MANIFEST).read_bytes()
-    except FileNotFoundError:
-        what = "has no manifest" if (store / ".zgroup").exists() else "is not a Zarr store"
-        raise StorageError(f"{store} {what}: it was not written by sitesampler or is incomplete; {_STORE}") from None
-    try:
-        manifest = parsed(text, store / _MANIFEST)
-        form, version = int(manifest["format"]), str(manifest["sitesampler"])
-        files = {str(name): (int(size), str(digest)) for name, (size, digest) in manifest["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-        raise StorageError(f"the manifest of {store} is damaged: {_RESTORE}") from None
-    refuse_newer(store, form, version)
-    sizes = {name: state.st_size for name, state in listed(store).items() if Path(name).parent != _MANIFEST.parent}
-    there = set(sizes)
-    for name in sorted(files.keys() - there):
-        raise StorageError(f"{store} is incomplete, the file {name} is missing: {_RESTORE}")
-    for name in sorted(there - files.keys()):
-        raise StorageError(f"{store} was changed after it was written, the file {name} was added: {_RESTORE}")
-    for name, written in files.items():
-        if sizes[name] != written[0] or fingerprints(store, [name])[name] != written:
-            raise StorageError(
-                f"{store} is damaged or was changed after it was written, the file {name} differs: {_RESTORE}"
-            )
-    return files

@@ -20,7 +20,8 @@ import numpy as np
 
 from sitesampler.errors import DiskFull, StorageError
 from sitesampler.storage.declared import COMPRESSOR
-from sitesampler.storage.stores import Entries, begun, complete, discard, files_of, fingerprints, opened, recover
+from sitesampler.storage.manifest import Entries, files_of, fingerprints
+from sitesampler.storage.stores import begun, complete, discard, opened, recover
 from sitesampler.storage.writing import GIB, full_disk_named, release
 
 if TYPE_CHECKING:

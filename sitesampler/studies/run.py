@@ -16,7 +16,8 @@ from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import Placed
 from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.journal import JOURNAL, Inside, Journal, Purpose, open_journal
-from sitesampler.storage.stores import open_result, publish, refuse_foreign
+from sitesampler.storage.manifest import refuse_foreign
+from sitesampler.storage.stores import open_result, publish
 from sitesampler.storage.writing import absolute, beside, full_disk_named
 from sitesampler.studies.program import load_program
 from sitesampler.studies.study_file import Study, StudyError, place_of

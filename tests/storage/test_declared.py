@@ -15,8 +15,9 @@ import pytest
 import xarray as xr
 
 from sitesampler.errors import StorageError
+from sitesampler.storage.manifest import fingerprints
 from sitesampler.storage.sealed import read_state, write_state
-from sitesampler.storage.stores import fingerprints, open_result, publish
+from sitesampler.storage.stores import open_result, publish
 
 OTHER = "declares what sitesampler does not write"
 

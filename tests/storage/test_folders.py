@@ -58,6 +58,39 @@ def test_a_folder_is_made_and_left_overs_are_cleared_away(tmp_path: Path) -> Non
     assert names(folder) == ["kept.zarr"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the writer that is killed is a fork")
+def test_a_writer_that_is_killed_at_any_file_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, result: xr.Dataset
+) -> None:
+    """Zarr writes each file under another name, and a kill may come before any of them gets the right one."""
+    publish(result, tmp_path / "x.zarr")
+    given = 0
+
+    def killed_before(number: int) -> bool:
+        if (process := os.fork()) == 0:
+            replace = Path.replace
+
+            def counted(path: Path, target: Path) -> Path:
+                nonlocal given
+                given += 1
+                return replace(path, target) if given <= number else os._exit(9)
+
+            monkeypatch.setattr(Path, "replace", counted)
+            publish(result + 1, tmp_path / "x.zarr")
+            os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
+
+    number = 0
+    while killed_before(number):
+        assert len(names(tmp_path)) == 2, "what is half written"
+        with lock_folder(tmp_path):
+            xr.testing.assert_identical(open_result(tmp_path / "x.zarr"), result)
+        assert names(tmp_path) == ["x.zarr"]
+        number += 1
+    assert number >= 5, "files of a store"
+    xr.testing.assert_identical(open_result(tmp_path / "x.zarr"), result + 1)
+
+
 def test_a_run_killed_between_two_renames_loses_nothing(tmp_path: Path, result: xr.Dataset) -> None:
     publish(result, tmp_path / "new").rename(tmp_path / ".x.zarr.00000000000000ab.sitesampler-writing")
     publish(result + 1, tmp_path / "old").rename(tmp_path / ".x.zarr.00000000000000ab.replaced.sitesampler-writing")
