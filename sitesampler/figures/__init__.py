@@ -28,6 +28,8 @@ from sitesampler.figures.overview import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import xarray as xr
     from matplotlib.figure import Figure
 
@@ -39,6 +41,7 @@ __all__ = [
     "SIMULATION",
     "THEORY",
     "check_kind",
+    "check_title",
     "correlation_figure",
     "draw",
     "draw_decay",
@@ -64,16 +67,52 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def check_kind(kind: str | None) -> None:
-    """Refuse a kind of figure that does not exist.
+def check_kind(kind: str | None, swept: Iterable[str] | None = None) -> None:
+    """Refuse a kind of figure that does not exist, or that shows a sweep over something else.
+
+    Parameters
+    ----------
+    kind
+        One of `KINDS`, or None.
+    swept
+        The keys that a study sweeps, where that is to be judged too.
 
     Raises
     ------
     InputError
-        With the kinds there are.
+        With the kinds there are, or with what the figure is swept over.
     """
-    if kind is not None and kind not in KINDS:
+    if kind is None:
+        return
+    if kind not in KINDS:
         raise InputError(f"there is no figure {kind!r}{did_you_mean(kind, KINDS)}; there are {listing(KINDS)}")
+    axes = getattr(KINDS[kind], "axes", ())
+    if swept is not None and not set(axes) <= set(swept):
+        raise InputError(
+            f"the figure {kind!r} shows a sweep over {listing(axes)}, and this study sweeps {listing(swept)}; "
+            "add [sweep] to the file, or leave out figure.kind"
+        )
+
+
+def check_title(title: str) -> None:
+    """Refuse a title whose mathematics between dollar signs cannot be set.
+
+    Raises
+    ------
+    InputError
+    """
+    from matplotlib.cbook import is_math_text
+    from matplotlib.mathtext import MathTextParser
+
+    for line in title.splitlines():
+        try:
+            if is_math_text(line):
+                MathTextParser("path").parse(line)
+        except ValueError as error:
+            raise InputError(
+                f"the mathematics between dollar signs in the title {line!r} cannot be set: mend it, or write "
+                r"\$ for the sign itself"
+            ) from error
 
 
 def draw(

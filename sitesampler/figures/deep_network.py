@@ -114,6 +114,7 @@ def _densities(axes: Axes, sample: xr.Dataset) -> None:
 
 
 @lines.kind
+@lines.sweep_over("gamma")
 def lazy_to_rich(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw `deep_network` with one hidden layer, swept over gamma, in three panels.
 

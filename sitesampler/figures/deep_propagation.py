@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 @lines.kind
+@lines.sweep_over("sigma_w")
 def depth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw `deep_propagation`, swept over sigma_w: variance and correlation of two inputs over the layers."""
     fixed, layers, weights = lines.parameters(sample), sample["layer"].values, sample["sigma_w"].values
@@ -51,6 +52,7 @@ def depth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
 
 
 @lines.kind
+@lines.sweep_over("sigma_w", "sigma_b")
 def order_to_chaos(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw `deep_propagation`, swept over sigma_w and sigma_b, in two panels.
 

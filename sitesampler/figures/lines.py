@@ -63,6 +63,16 @@ def kind(draw: Kind) -> Kind:
     return drawn
 
 
+def sweep_over(*axes: str) -> Callable[[Kind], Kind]:
+    """Say of a figure that it shows a sweep, and over which keys of a study file."""
+
+    def marked(draw: Kind) -> Kind:
+        draw.axes = axes  # type: ignore[attr-defined]
+        return draw
+
+    return marked
+
+
 def one_point(draw: Kind) -> Kind:
     """Let a figure of a single run take a sweep as well, of which it shows the last point."""
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # ----------------------------------------------------------------------------------------------------- double descent
 @lines.kind
+@lines.sweep_over("width_ratio")
 def double_descent(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw `random_features`, swept over the width ratio N/D, in three panels.
 
@@ -76,6 +77,7 @@ def _descent(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, exac
 
 # -------------------------------------------------------------------------------------------------------- late growth
 @lines.kind
+@lines.sweep_over("width_ratio", "data_ratio")
 def growth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the late test loss of `random_features`, swept over N/D and P/D, in three panels.
 

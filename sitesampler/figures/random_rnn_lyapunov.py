@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 @lines.kind
+@lines.sweep_over("g")
 def transition(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the transition to chaos of `random_rnn_lyapunov`, swept over g, in four panels.
 

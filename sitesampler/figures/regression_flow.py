@@ -22,6 +22,7 @@ NEAR = 1e-4
 
 # ----------------------------------------------------------------------------------------------------------- all data
 @lines.kind
+@lines.sweep_over("alpha")
 def regression(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw `regression_flow`, swept over alpha = P/N, in three panels.
 
@@ -98,6 +99,7 @@ def _descent(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None) -> N
 
 # ------------------------------------------------------------------------------------------------------------ batches
 @lines.kind
+@lines.sweep_over("batch")
 def batches(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw stochastic gradient descent in `regression_flow`, swept over the kind of batch: test and train loss."""
     fixed, times = lines.parameters(sample), sample["time"].values
@@ -136,6 +138,7 @@ def _of_batch(batch: str, fixed: dict[str, Any], steps: int) -> tuple[str, NDArr
 
 # ----------------------------------------------------------------------------------------------------------- spectrum
 @lines.kind
+@lines.sweep_over("alpha")
 def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the spectral density of the data's covariance from C_h(t, 0) of `regression_flow`, swept over alpha.
 

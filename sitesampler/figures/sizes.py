@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @lines.kind
+@lines.sweep_over("simulate.size")
 def fluctuations(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw how C(t, t) fluctuates between networks of size N, swept, in three panels.
 

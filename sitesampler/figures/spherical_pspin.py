@@ -54,6 +54,7 @@ def aging(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
 
 
 @lines.kind
+@lines.sweep_over("temperature")
 def equilibrium(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw a spin glass above its dynamical temperature, swept over temperature, in three panels.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @lines.kind
+@lines.sweep_over("strength")
 def spiked(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the BBP transition of `spiked_wigner`, swept over the strength, in two panels.
 

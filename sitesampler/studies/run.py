@@ -91,14 +91,18 @@ def run_study(
     SiteSamplerError
         If the study is refused or its run goes wrong.  What was done until then, if anything, is in ``partial.zarr``.
     """
-    from sitesampler.figures import check_kind
+    from sitesampler.figures import check_kind, check_title
 
     program = load_program(study)
     where = partial(place_of, study.path, study.overrides)
     try:
-        check_kind(study.figure.kind)
+        check_kind(study.figure.kind, study.sweep)
     except InputError as error:
         raise StudyError(f"{where('figure.kind')}: {error}") from None
+    try:
+        check_title(study.title)
+    except InputError as error:
+        raise StudyError(f"{where('title')}: {error}") from None
     if study.sample.get("keep") == "all" and any(not key.startswith("simulate.") for key in study.sweep):
         raise StudyError(f'{where("sample.keep")}: "all" is for one run; of the points of a sweep, keep a number')
     if (start := study.start_file) is not None and not start.exists():
@@ -245,7 +249,16 @@ class _Run:
         from sitesampler.figures import draw, save
 
         study, path = self.study, self.folder / _FIGURE
-        drawn = draw(sample, simulation, kind=study.figure.kind, vector=study.figure.vector, title=study.title)
+        kind, vector = study.figure.kind, study.figure.vector
+        try:
+            drawn = draw(sample, simulation, kind=kind, vector=vector, title=study.title)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            if kind is None or isinstance(error, SiteSamplerError):
+                raise
+            raise StudyError(
+                f"the figure {kind!r} cannot show what {study.program} has recorded ({type(error).__name__}: {error}), "
+                f"which is complete in {self.folder}: leave out figure.kind, or name the figure of that program"
+            ) from error
         if drawn is None:
             path.unlink(missing_ok=True)
         else:

@@ -391,6 +391,13 @@ def test_what_a_call_refuses_is_an_input_error_also_without_the_command_line(fil
         run_study(read_study(file, ["sample.population=1"]), folder)
 
 
+def test_a_figure_of_another_program_is_said_to_be_one_and_the_datasets_are_complete(file: Path, folder: Path) -> None:
+    file.write_text(STUDY + '[figure]\nkind = "student"\n', encoding="utf-8")
+    with pytest.raises(StudyError, match=r"the figure .student. cannot show what own\.py:decay has recorded"):
+        run_study(read_study(file), folder, progress=False)
+    assert "C_x" in ss.open_result(folder / "sample.zarr")
+
+
 # ------------------------------------------------------------------------------------------------------- not ours
 @pytest.mark.parametrize("name", ["sample.zarr", "simulation.zarr", "trajectories.zarr", "partial.zarr"])
 def test_what_has_the_name_of_a_store_and_is_none_is_refused_before_any_work(

@@ -294,6 +294,8 @@ def test_a_sweep_is_read_with_its_options(study_file: Callable[[str], Path]) -> 
         ("[sweep]\nsize = [1]", "sweep.size is an option of the call: sweep it as sample.size or simulate.size"),
         ("[sweep]\ngg = [1]", r"sweep.gg: random_rnn has no such parameter \(did you mean 'g'\?\)"),
         ("[figure]\nkind = 'agin'", r"weak.toml: figure.kind: there is no figure 'agin' \(did you mean 'aging'\?\)"),
+        ("[figure]\nkind = 'transition'", "figure.kind: .* shows a sweep over g, and this study sweeps none"),
+        ("title = '$\\frac{$'", r"title: the mathematics between dollar signs in the title .* cannot be set"),
     ],
 )
 def test_a_mistake_in_a_sweep_is_named(
