@@ -74,6 +74,8 @@ class TensorCoupling(NoArray):
         out = self.tensor.force(rows)
         if len(images) > known:
             self._note_response()
+        elif self._probe is not None:
+            self._probe.drop(self._stage.time, self.tensor.weights)
         return out[0]
 
     def _note_response(self) -> None:

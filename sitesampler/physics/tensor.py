@@ -30,9 +30,12 @@ class Tensor(ABC):
     ----------
     images : Table or None
         The normals behind the forces so far, by which responses are found; None where perturbed twins show them.
+    weights : array
+        With which a newest force that has no normal of its own is the sum of those that have one, (kept,).
     """
 
     images: Table | None = None
+    weights: Averages = np.zeros(0)
 
     @abstractmethod
     def force(self, state: Rows) -> Rows:
@@ -104,6 +107,7 @@ class GaussianTensor(Tensor):
         row = solve_triangular(self.factor, covariance[self._kept], lower=True) if kept else np.zeros(0)
         rest = covariance[-1] - row @ row
         if not self.order.keeps(rest, covariance[-1], self.tolerance):
+            self.weights = solve_triangular(self.factor, row, lower=True, trans=1) if kept else row
             return row
         # A time that an earlier iteration kept may by now be in the span of the others, up to rounding.
         rest = max(rest, _ROUNDING * covariance[-1])

@@ -92,6 +92,8 @@ RELAXATION_TIME = Kind("relaxation_time_{}", "tau_x", ("[layer]", "[input]", "[i
 _DIGITS = 12
 #: Ending of the name of a standard error.
 STDERR = STANDARD_ERROR.name("")
+#: Attribute of a variable that is NaN where it is not known, which says why.
+UNRESOLVED = "unresolved"
 
 #: Kinds of variables in the results of runs.
 OF_RUNS = (NUMBER, CORRELATION, RESPONSE, MEAN, KURTOSIS, TRAJECTORY, STANDARD_ERROR, REPLICAS)

@@ -16,6 +16,9 @@ from sitesampler.errors import ProgramError, program_line
 from sitesampler.vectors.arrays import Averages, Rows
 from sitesampler.vectors.table import Table
 
+#: Share of a force below which it is rounding.
+_NEGLIGIBLE = 1e-9
+
 
 class Probe(ABC):
     """Normal vectors that a field was made of, one or more per time.
@@ -54,6 +57,11 @@ class Probe(ABC):
     def chosen(self, every: int) -> NDArray[np.intp]:
         """Return which of the times a thinned result keeps."""
         return np.arange(len(self.times))
+
+    @property
+    def unresolved(self) -> str:
+        """What to say where some responses are not known, and stand as NaN; nothing where all are."""
+        return ""
 
 
 class SourceProbe(Probe):
@@ -96,11 +104,31 @@ class SteinProbe(Probe):
         super().__init__(label, dt, None)
         self._images, self._factor = images, factor
         self._indices: list[int] = []
+        #: Forces that carry what a later one without a normal of its own does to the spins, too.
+        self._spoilt: set[int] = set()
 
     def append(self, time: float, index: int) -> None:
         """Note that the tensor has made a force of its own at this time."""
         self._note(time)
         self._indices.append(index)
+
+    def drop(self, time: float, weights: Averages) -> None:
+        """Note that the tensor has made a force at this time that is, within the tolerance, this sum of earlier ones.
+
+        In a step with several forces, those of its own do no harm: their responses add up.
+        """
+        here = range(len(self.times))
+        self._spoilt.update(n for n in here if abs(weights[n]) > _NEGLIGIBLE and self.times[n] != time)
+
+    @property
+    def unresolved(self) -> str:
+        """What to say where forces were not told apart."""
+        if not self._spoilt:
+            return ""
+        return (
+            "some of the forces of a tensor coupling follow from earlier ones within the tolerance, so that what each "
+            "of them does to the spins cannot be told apart; use a smaller tolerance, a larger time step, or net.source"
+        )
 
     def chosen(self, every: int) -> NDArray[np.intp]:
         """Return the kept times whose steps a thinned result keeps."""
@@ -116,4 +144,6 @@ class SteinProbe(Probe):
         if count == 0:
             return averages
         flat = averages.reshape(count, -1)
-        return solve_triangular(self._factor()[:count, :count], flat, lower=True, trans=1).reshape(averages.shape)
+        found = solve_triangular(self._factor()[:count, :count], flat, lower=True, trans=1).reshape(averages.shape)
+        found[list(self._spoilt)] = np.nan
+        return found

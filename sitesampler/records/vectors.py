@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sitesampler.records.contents import RecordedGroup
-from sitesampler.records.names import CORRELATION, KURTOSIS, MEAN, RESPONSE, TRAJECTORY
+from sitesampler.records.names import CORRELATION, KURTOSIS, MEAN, RESPONSE, TRAJECTORY, UNRESOLVED
 from sitesampler.records.responses import Probe
 from sitesampler.records.variable import Array, Position, Variable, check_order
 from sitesampler.vectors import arrays
@@ -144,6 +144,8 @@ class VectorRecord:
                 + ("; equal times count" if response.equal_times else "; zero at equal times")
             ),
         }
+        if unresolved := next((probe.unresolved for probe in probes if probe.unresolved), ""):
+            attrs[UNRESOLVED] = unresolved
         scale = np.nanmax(np.abs(R), initial=0.0)
         largest = max(arrays.root_mean_square(table.rows[-1]) for table in self._tables)
         rounding = self.groups[0].layout.twin_rounding * largest

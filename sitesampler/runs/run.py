@@ -18,9 +18,9 @@ import numpy as np
 
 from sitesampler.compute.progress import Progress
 from sitesampler.compute.workers import workers_for
-from sitesampler.errors import InputError, OutOfMemory, name_of, shown
+from sitesampler.errors import InputError, OutOfMemory, listing, name_of, shown
 from sitesampler.physics.estimates import unflattened
-from sitesampler.records.names import OF_ITERATIONS
+from sitesampler.records.names import OF_ITERATIONS, STDERR, UNRESOLVED
 from sitesampler.runs import footprint
 from sitesampler.runs.chunks import chunks_of
 from sitesampler.runs.iteration import iterate
@@ -92,7 +92,19 @@ def carry_out(request: Request) -> xr.Dataset:
         means = Means(workers_for(request.placed.client, at_once), progress, journal)
         with _threads_named():
             dataset, entries = iterate(task, iterated, means) if iterates else march(task, means)
+        _warn_of_unresolved(dataset)
         return with_trajectories(dataset, store, entries)
+
+
+def _warn_of_unresolved(dataset: xr.Dataset) -> None:
+    """Say which variables are NaN where a run could not tell them."""
+    found = {
+        str(name): each.attrs[UNRESOLVED]
+        for name, each in dataset.data_vars.items()
+        if UNRESOLVED in each.attrs and f"{name}{STDERR}" in dataset
+    }
+    if found:
+        warn(f"{listing(found)} is NaN where it is not known: {next(iter(found.values()))}")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The p-spin coupling: a real tensor is -dH/ds of eq. (1); at N = infinity it is coloured noise and memory."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from reference import open_world
 
 import sitesampler as ss
 from sitesampler.errors import InputError, ProgramError
+from sitesampler.theory.spherical_pspin import solve
 from sitesampler.vectors.threads import one_blas_thread
 
 
@@ -201,6 +203,36 @@ def test_a_force_taken_twice_at_one_state_responds_as_one(p: int) -> None:
     )
     assert float(np.nanmax(abs(ss.compare(twice, once).R_s_deviation))) < 4.5
     assert float(twice.R_s_stderr.max()) < 0.06
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-5, 1e-7, 0.0])
+def test_a_response_to_forces_that_are_not_told_apart_is_not_known(temperature: float) -> None:
+    """Without noise the spins move smoothly, and soon their forces follow from those before within the tolerance."""
+    call: dict[str, Any] = {"temperature": temperature, "dt": 0.1, "duration": 2.0, "population": 400, "replicas": 2}
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        ds = ss.sample(ss.models.spherical_pspin, seed=0, keep=0, progress=False, **call)
+    exact = solve(3, temperature, 0.1, 20).R
+    error = np.abs(ds.R_s - exact[:, np.rint(ds.time_.values / 0.1).astype(int)])
+    assert float(error.max()) < 1e-4, "what is told is right"
+    unknown = bool(ds.R_s.isnull().any())
+    assert unknown == (temperature < 1e-6)
+    assert unknown == any("R_s is NaN where it is not known: some of the forces" in str(each.message) for each in heard)
+    assert not ds.C_s.isnull().any()
+
+
+def test_a_force_that_is_the_same_for_ever_has_no_response_of_one_time() -> None:
+    def driven(net: Any, resting: bool) -> None:
+        spins = net.sites()
+        K, pattern, s = net.tensor_coupling(spins, order=3), spins.normal(), spins.normal()
+        for t in net.clock(0.3, 0.1):
+            net.record(t, s=s)
+            s = 0.9 * s + 0.1 * K.force(pattern if resting else s)
+
+    with pytest.warns(RuntimeWarning, match="R_s is NaN where it is not known"):
+        ds = ss.sample(driven, population=400, replicas=2, seed=0, keep=0, resting=True)
+    assert ds.R_s.sel(time=[0.2, 0.3]).isnull().all() and float(ds.R_s.sel(time=0.1, time_=0)) == pytest.approx(1)
+    assert not ss.sample(driven, population=400, replicas=2, seed=0, keep=0, resting=False).R_s.isnull().any()
 
 
 def test_a_force_that_starts_again_at_earlier_times_is_refused() -> None:
