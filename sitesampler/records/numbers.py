@@ -66,6 +66,7 @@ class NumberRecord:
         others, told = [value for value, _ in self._between], [averages for _, averages in self._between]
         known = sizes([*self._values, *others], [*self._averages, *told])[: len(values)]
         of_averages = np.stack([padded(size, longest) for size in known])
-        floors = floor * np.fmax(np.sqrt(np.abs(values) * scale), of_averages)
+        with np.errstate(over="ignore"):  # of a run that is about to diverge
+            floors = floor * np.fmax(np.sqrt(np.abs(values) * scale), of_averages)
         attrs = NUMBER.attrs(name.replace("_", " "))
         return {name: Variable((dim, *self._dims), values, {dim: coordinate}, floors, attrs, "number")}

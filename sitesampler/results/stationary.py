@@ -21,6 +21,7 @@ from sitesampler.records.names import (
     RESPONSE,
     SPECTRUM,
     STDERR,
+    UNRESOLVED,
     rounded,
 )
 from sitesampler.results.derive import derive
@@ -28,6 +29,10 @@ from sitesampler.results.replicas import AVERAGE_OF
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+#: No run goes so far.
+_LONG_AGO = 1e300
 
 
 def stationary(result: xr.Dataset, record: str, *, start: float, longest: float | None = None) -> xr.Dataset:
@@ -182,7 +187,7 @@ def _derived(name: str, result: xr.Dataset, function: Callable[[xr.Dataset], xr.
     return function(result) if inside else derive(result, function).assign_attrs(derived=name)
 
 
-def _stationary(dataset: xr.Dataset, record: str, start: float, longest: float | None) -> xr.Dataset:
+def _stationary(dataset: xr.Dataset, record: str, start: float, longest: float | None, least: int = 1) -> xr.Dataset:
     import xarray as xr
 
     C = _correlation(dataset, record)
@@ -192,6 +197,11 @@ def _stationary(dataset: xr.Dataset, record: str, start: float, longest: float |
         if not is_number(longest) or not longest >= 0:
             raise InputError(f"longest must be a time between two times, at least 0, not {shown(longest)}")
         lags = lags[lags <= longest * (1 + 1e-9)]
+    if len(lags) < least:
+        raise InputError(
+            f"longest={longest:g} is shorter than the distance of two recorded times, {times[1] - times[0]:g}: this "
+            "needs a longer one"
+        )
     out = {}
     meaning = RESPONSE.attrs(record)["long_name"]
     responses = [
@@ -218,7 +228,7 @@ def _average(values: np.ndarray) -> np.ndarray:
 def _spectrum(dataset: xr.Dataset, record: str, start: float, longest: float | None) -> xr.Dataset:
     import xarray as xr
 
-    C = _stationary(dataset, record, start, longest)[CORRELATION.name(record)]
+    C = _stationary(dataset, record, start, longest, 2)[CORRELATION.name(record)]
     count = C.sizes["lag"]
     dt = float(C.lag[1] - C.lag[0])
     frequencies = 2 * np.pi * np.arange(count) / ((2 * count - 1) * dt)
@@ -240,8 +250,8 @@ def _fdt(dataset: xr.Dataset, record: str, temperature: float, waiting: float, s
     t_w = times[0]
     C, R = C.sel(time=times), R.sel(time=times, time_=R.time_[R.time_ >= t_w - 1e-9 * abs(t_w)])
     step = float(times[1] - times[0]) if R.attrs.get("per_unit_time") else 1.0
-    # R is zero where the field comes later; it is NaN where none was recorded.
-    chi = step * R.sum("time_", skipna=True, min_count=1)
+    # R is zero where the field comes later; it is NaN where none was recorded, and where it could not be told.
+    chi = step * R.sum("time_", skipna=UNRESOLVED not in R.attrs, min_count=1)
     now = C.isel(
         time_=xr.DataArray(_places(C.time_.values, times), dims="time"),
         time=xr.DataArray(np.arange(len(times)), dims="time"),
@@ -261,7 +271,7 @@ def _fdt(dataset: xr.Dataset, record: str, temperature: float, waiting: float, s
 
 
 def _relaxation_time(dataset: xr.Dataset, record: str, start: float, level: float, longest: float | None) -> xr.Dataset:
-    C = _stationary(dataset, record, start, longest)[CORRELATION.name(record)].transpose("lag", ...)
+    C = _stationary(dataset, record, start, longest, 2)[CORRELATION.name(record)].transpose("lag", ...)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (C / C.isel(lag=0)).values
     below = share <= level
@@ -285,7 +295,7 @@ def _correlation(dataset: xr.Dataset, record: Any) -> xr.DataArray:
         and {"time", "time_"} <= set(dataset[name].dims)
         and not str(name).endswith(STDERR)
     ]
-    if record not in known:
+    if not isinstance(record, str) or record not in known:
         hint = did_you_mean(record, known) if isinstance(record, str) else ""
         raise InputError(
             f"the result has no site vector {shown(record)} with a correlation in time{hint}; it has {listing(known)}"
@@ -303,7 +313,7 @@ def _response(dataset: xr.Dataset, record: str, source: str | None) -> str:
     if source is None and len(names) > 1:
         raise InputError(f"{record!r} responds to several sources: say to which, source= one of {listing(names)}")
     chosen = next(iter(names)) if source is None else source
-    if chosen not in names:
+    if not isinstance(chosen, str) or chosen not in names:
         raise InputError(f"{record!r} has no response to a source {shown(source)}; it has to {listing(names)}")
     return names[chosen]
 
@@ -311,7 +321,7 @@ def _response(dataset: xr.Dataset, record: str, source: str | None) -> str:
 def _window(C: xr.DataArray, start: Any) -> np.ndarray:
     """Return the times from the start of a window on, after seeing that they are some, and evenly spaced."""
     times = C["time"].values
-    if not is_number(start) or not np.isfinite(start):
+    if not is_number(start) or not abs(start) < _LONG_AGO:
         raise InputError(f"a window starts at a time, not {shown(start)}")
     chosen = times[times >= start - 1e-9 * abs(start)]
     if len(chosen) < 2:

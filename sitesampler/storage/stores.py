@@ -38,6 +38,7 @@ from sitesampler.storage.manifest import (
     write_manifest,
 )
 from sitesampler.storage.sealed import open_netcdf, write_netcdf
+from sitesampler.storage.storable import odd_attribute, storable
 from sitesampler.storage.writing import absolute, beside, claim, full_disk_named, left_over, release
 
 if TYPE_CHECKING:
@@ -93,11 +94,13 @@ def save_result(dataset: xr.Dataset, path: str | os.PathLike[str], *, overwrite:
         raise
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror or error}") from None
-    except (TypeError, ValueError):  # of whoever writes the format
+    except Exception as error:  # of whoever writes the format
+        if (odd := odd_attribute(dataset)) is None:
+            raise
         raise StorageError(
-            f"{path} cannot hold the dataset: the names of its attributes must be strings, and their values strings, "
-            "numbers or lists of them"
-        ) from None
+            f"{path} cannot hold {odd}: the names of attributes must be strings, and their values strings, numbers or "
+            "lists of numbers"
+        ) from error
 
 
 def open_result(path: str | os.PathLike[str]) -> xr.Dataset:
@@ -198,7 +201,7 @@ def publish(dataset: xr.Dataset, path: Path, overwrite: bool = True) -> Path:
     file = path.suffix == ".nc"
     recover(path.parent, path.name)
     refuse_taken(path, overwrite, file)
-    dataset = _storable(dataset)
+    dataset = storable(dataset)
     if file:
         try:
             write_netcdf(path, dataset, overwrite)
@@ -225,26 +228,6 @@ def begun(path: Path) -> Path:
         if writing.exists():  # nobody took it for left over before it was claimed
             return writing
         release(writing)
-
-
-def _storable(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a dataset without the encoding of where it came from, its texts as arrays of fixed length."""
-    import numpy as np
-
-    dataset = dataset.drop_encoding()
-    for name, variable in dataset.variables.items():
-        if variable.dtype.kind != "O":
-            continue
-        values = np.asarray(variable.values)
-        if not all(isinstance(value, str) for value in values.ravel()):
-            raise StorageError(f"{name} holds objects, and a stored result numbers and texts: convert or drop it")
-        attrs = variable.attrs
-        dataset = (
-            dataset.assign_coords({name: (variable.dims, values.astype(str), attrs)})
-            if (name in dataset.coords)
-            else dataset.assign({name: (variable.dims, values.astype(str), attrs)})
-        )
-    return dataset
 
 
 def complete(

@@ -138,8 +138,20 @@ def test_a_glass_above_its_transition_is_in_equilibrium() -> None:
         (lambda d: ss.fdt(d.drop_vars("R_h"), "h", temperature=1, waiting=1), "has no response of 'h'"),
         (lambda d: ss.stationary(d.isel(time=[0, 1, 5], time_=[0, 1, 5]), "h", start=0), "are not evenly spaced"),
         (lambda d: ss.stationary(3, "h", start=0), "derive takes a result"),
+        (lambda d: ss.stationary(d, np.array(["h", "h"]), start=0), "no site vector .* with a correlation"),
+        (lambda d: ss.stationary(d, "h", start=2**2000), "a window starts at a time, not an int"),
+        (lambda d: ss.spectrum(d, "h", start=0, longest=0), "longest=0 is shorter than the distance of two recorded"),
+        (lambda d: ss.relaxation_time(d, "h", start=0, longest=0), "longest=0 is shorter than the distance"),
+        (lambda d: ss.fdt(d, "h", temperature=1, waiting=1, source=["b"]), "no response to a source"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(networks: xr.Dataset, call: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(networks)
+
+
+def test_a_response_that_could_not_be_told_gives_no_ratio() -> None:
+    call = {"temperature": 0.0, "dt": 0.1, "duration": 2.0, "population": 400, "replicas": 2, "keep_replicas": True}
+    with pytest.warns(RuntimeWarning, match="R_s is NaN where it is not known"):
+        ds = ss.sample(ss.models.spherical_pspin, seed=0, keep=0, progress=False, **call)
+    assert ss.fdt(ds, "s", temperature=1.0, waiting=0).X_s.isnull().isel(lag=-1)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
 import zarr
@@ -243,9 +244,25 @@ def test_what_was_written_with_xarray_is_stored_again_for_sitesampler(
         (xr.Dataset(), "r.h5", r"the name of a stored result ends with \.zarr or \.nc, and r\.h5 does not"),
         (xr.Dataset(), "/dev/null/r.nc", r"/dev/null/r\.nc cannot be written: "),
         (xr.Dataset(), "", "a result is stored under a path, not ''"),
+        *(
+            (
+                xr.Dataset(attrs={"x": value}),
+                f"r.{kind}",
+                rf"r\.{kind} cannot hold the attribute 'x' of the dataset, which",
+            )
+            for kind, values in {
+                "nc": ({"y": 1}, None, True, 2**70, "a\0b", [1, "a"], np.datetime64("2020")),
+                "zarr": (object(), b"q", 1j),
+            }.items()
+            for value in values
+        ),
+        (xr.Dataset({"C": ((), 1.0, {3: "q"})}), "r.nc", r"cannot hold the attribute 3 of C, which is 'q'"),
         ([1.0], "r.nc", r"save_result stores a dataset, such as sample returns, not \[1\.0\]"),
     ],
 )
-def test_what_cannot_be_saved_is_refused(dataset: Any, path: str, says: str) -> None:
+def test_what_cannot_be_saved_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Any, path: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(StorageError, match=says):
         save_result(dataset, path)
