@@ -64,6 +64,15 @@ def program(net: Any, *, g: float = 1.0) -> None:
         h = J @ np.tanh(h)
 
 
+def driven(net: Any) -> None:
+    """Run for three steps, with a source."""
+    sites = net.sites()
+    h = sites.normal()
+    for t in net.clock(0.4, 0.2):
+        net.record(t, h=h)
+        h = h - 0.2 * h + net.source(sites)
+
+
 SAMPLED: dict[str, Any] = {"population": 40, "replicas": 2, "seed": 0, "progress": False}
 SIMULATED: dict[str, Any] = {"size": 20, "replicas": 2, "seed": 0, "progress": False}
 
@@ -75,7 +84,7 @@ def _made() -> Any:
 def arguments() -> dict[str, Callable[[Any], Any]]:
     """Return what is called with each argument of the public calls; files are tried elsewhere."""
     found: dict[str, Callable[[Any], Any]] = {}
-    result = _made()
+    result, kept = _made(), ss.sample(driven, **SAMPLED, keep_replicas=True)
     files = ("checkpoint", "export")
     for call, base in ((ss.sample, SAMPLED), (ss.simulate, SIMULATED), (ss.diagnose, SAMPLED)):
         for name, known in inspect.signature(call).parameters.items():
@@ -98,6 +107,16 @@ def arguments() -> dict[str, Callable[[Any], Any]]:
         "interval name": lambda v: ss.interval(result, v),
         "interval level": lambda v: ss.interval(result, "C_h", v),
         "save_result dataset": lambda v: ss.save_result(v, "never.zarr"),
+        "derive result": lambda v: ss.derive(v, len),
+        "derive function": lambda v: ss.derive(kept, v),
+        "stationary result": lambda v: ss.stationary(v, "h", start=0),
+        "stationary record": lambda v: ss.stationary(kept, v, start=0),
+        "stationary start": lambda v: ss.stationary(kept, "h", start=v),
+        "spectrum longest": lambda v: ss.spectrum(kept, "h", start=0, longest=v),
+        "fdt temperature": lambda v: ss.fdt(kept, "h", temperature=v, waiting=0),
+        "fdt waiting": lambda v: ss.fdt(kept, "h", temperature=1, waiting=v),
+        "fdt source": lambda v: ss.fdt(kept, "h", temperature=1, waiting=0, source=v),
+        "relaxation_time level": lambda v: ss.relaxation_time(kept, "h", start=0, level=v),
         "nonlinearity phi": ss.nonlinearities.nonlinearity,
     }
     return found
@@ -168,8 +187,8 @@ PARAMETERS = [
 
 
 # --------------------------------------------------------------------------------------------------------------- tries
-def outcome(call: Callable[[], Any]) -> str:
-    """Return whether a call was taken or refused, after seeing that a refusal is quick and in our words."""
+def outcome(argument: str, call: Callable[[], Any]) -> str:
+    """Return whether a call was taken or refused, after seeing that a refusal is quick, in our words, and names it."""
     started = time.process_time()
     try:
         call()
@@ -178,6 +197,7 @@ def outcome(call: Callable[[], Any]) -> str:
         taken = time.process_time() - started
         message = str(error)
         assert not re.search(r"\b[A-Z]\w*(Error|Exception): ", message) and "\n" not in message, message
+        assert argument in message, f"{argument!r} is not named: {message}"
         assert taken < 1, f"{taken:.1f} s until: {message}"
         return "refused"
 
@@ -205,18 +225,18 @@ def tried(calls: dict[str, Callable[[Any], Any]], examples: tuple[int, int, int]
     @tries(examples[0])
     @given(st.sampled_from(sorted(calls)), values)
     def in_calls(argument: str, value: Any) -> None:
-        counts[f"calls {outcome(lambda: calls[argument](value))}"] += 1
+        counts[f"calls {outcome(argument.split()[-1].split('[')[0], lambda: calls[argument](value))}"] += 1
 
     @tries(examples[1])
     @given(st.sampled_from(sorted(WORDS)), values)
     def in_words(word: str, value: Any) -> None:
-        counts[f"words {outcome(lambda: said(word, value))}"] += 1
+        counts[f"words {outcome(word.split()[0], lambda: said(word, value))}"] += 1
 
     @tries(examples[2])
     @given(st.sampled_from(PARAMETERS), values)
     def as_parameters(parameter: tuple[str, str], value: Any) -> None:
         name, key = parameter
-        found = outcome(lambda: check_parameters(getattr(models, name), {key: value}))
+        found = outcome(key, lambda: check_parameters(getattr(models, name), {key: value}))
         counts[f"parameters {found}"] += 1
 
     in_calls()

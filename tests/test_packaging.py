@@ -42,7 +42,7 @@ def test_each_readme_command_is_one_line_that_installs_first() -> None:
         assert "\n" not in command
         assert command.startswith("python3 -m venv .venv && .venv/bin/python -m pip install -e ")
     assert study.endswith("sitesampler run studies/random_rnn.toml")
-    assert tests.endswith("pytest")
+    assert tests.endswith("pytest -n 2")
 
 
 def test_the_readmes_own_model_runs_and_both_worlds_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,15 +57,15 @@ def compare(dataset: xr.Dataset, reference: xr.Dataset) -> xr.Dataset:
     """
     import xarray as xr
 
-    for result in (dataset, reference):
-        _check_result(result, "compare")
+    _check_result(dataset, "dataset")
+    _check_result(reference, "reference")
     shared = [
         str(name) for name in dataset.data_vars if name in reference and STANDARD_ERROR.name(str(name)) in dataset
     ]
     shared = [name for name in shared if STANDARD_ERROR.name(name) in reference]
     if not shared:
         raise InputError(
-            "the two datasets share no variable with an error; compare takes results of sample or simulate"
+            "dataset and reference share no variable with an error; compare takes results of sample or simulate"
         )
     wanted = [*shared, *map(STANDARD_ERROR.name, shared)]
     left, right = xr.align(*same_lengths([dataset[wanted], reference[wanted]]), join="inner")
@@ -200,7 +200,7 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
     """
     from scipy.special import stdtrit
 
-    _check_result(dataset, "interval")
+    _check_result(dataset, "dataset")
     if not is_number(level) or not 0 < level < 1:
         raise InputError(f"level must be a probability between 0 and 1, such as 0.95, not {shown(level)}")
     known = [str(known) for known in dataset.data_vars if STANDARD_ERROR.name(str(known)) in dataset]
@@ -208,7 +208,8 @@ def interval(dataset: xr.Dataset, name: str, level: float = 0.95) -> tuple[xr.Da
         raise InputError(f"name must be that of a variable, not {shown(name)}; with errors there are {listing(known)}")
     if name not in dataset:
         raise InputError(
-            f"the dataset has no variable {name!r}{did_you_mean(name, known)}; with errors it has {listing(known)}"
+            f"name must be that of a variable, and there is no {name!r}{did_you_mean(name, known)}; with errors the "
+            f"dataset has {listing(known)}"
         )
     if name not in known:
         raise InputError(f"{name!r} has no standard error, and so no interval; with errors there are {listing(known)}")
@@ -231,4 +232,4 @@ def _check_result(dataset: Any, word: str) -> None:
     import xarray as xr
 
     if not isinstance(dataset, xr.Dataset):
-        raise InputError(f"{word} takes results of sample or simulate (datasets of xarray), not {shown(dataset)}")
+        raise InputError(f"{word} must be a result of sample or simulate (a dataset of xarray), not {shown(dataset)}")

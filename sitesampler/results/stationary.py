@@ -191,7 +191,7 @@ def _stationary(dataset: xr.Dataset, record: str, start: float, longest: float |
     import xarray as xr
 
     C = _correlation(dataset, record)
-    times = _window(C, start)
+    times = _window(C, "start", start)
     lags = times - times[0]
     if longest is not None:
         if not is_number(longest) or not longest >= 0:
@@ -246,7 +246,7 @@ def _fdt(dataset: xr.Dataset, record: str, temperature: float, waiting: float, s
     C, R = _correlation(dataset, record), dataset[_response(dataset, record, source)]
     if "input" in C.dims:
         raise InputError(f"fdt takes site vectors without inner columns, and {record!r} has some; derive it by hand")
-    times = _window(C, waiting)
+    times = _window(C, "waiting", waiting)
     t_w = times[0]
     C, R = C.sel(time=times), R.sel(time=times, time_=R.time_[R.time_ >= t_w - 1e-9 * abs(t_w)])
     step = float(times[1] - times[0]) if R.attrs.get("per_unit_time") else 1.0
@@ -298,7 +298,8 @@ def _correlation(dataset: xr.Dataset, record: Any) -> xr.DataArray:
     if not isinstance(record, str) or record not in known:
         hint = did_you_mean(record, known) if isinstance(record, str) else ""
         raise InputError(
-            f"the result has no site vector {shown(record)} with a correlation in time{hint}; it has {listing(known)}"
+            f"record must be a site vector whose correlation in time the result has, and {shown(record)} is none{hint}"
+            f"; it has {listing(known)}"
         )
     return dataset[CORRELATION.name(record)]
 
@@ -318,20 +319,22 @@ def _response(dataset: xr.Dataset, record: str, source: str | None) -> str:
     return names[chosen]
 
 
-def _window(C: xr.DataArray, start: Any) -> np.ndarray:
+def _window(C: xr.DataArray, word: str, start: Any) -> np.ndarray:
     """Return the times from the start of a window on, after seeing that they are some, and evenly spaced."""
     times = C["time"].values
     if not is_number(start) or not abs(start) < _LONG_AGO:
-        raise InputError(f"a window starts at a time, not {shown(start)}")
+        raise InputError(f"{word} must be a time, not {shown(start)}")
     chosen = times[times >= start - 1e-9 * abs(start)]
     if len(chosen) < 2:
         raise InputError(
-            f"a window from {start:g} on holds {len(chosen)} of the recorded times, which end at {times[-1]:g}; at "
-            "least 2 are needed"
+            f"{word}={start:g} leaves {len(chosen)} of the recorded times, which end at {times[-1]:g}; at least 2 are "
+            "needed"
         )
     steps = np.diff(chosen)
     if np.ptp(steps) > 1e-6 * steps[0]:
-        raise InputError(f"the times from {start:g} on are not evenly spaced: what depends on their distance has none")
+        raise InputError(
+            f"the times from {word}={start:g} on are not evenly spaced, as what depends on their distance needs"
+        )
     return np.asarray(chosen)
 
 

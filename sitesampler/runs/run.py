@@ -18,7 +18,7 @@ import numpy as np
 
 from sitesampler.compute.progress import Progress
 from sitesampler.compute.workers import workers_for
-from sitesampler.errors import InputError, OutOfMemory, listing, name_of, shown
+from sitesampler.errors import InputError, OutOfMemory, StorageError, listing, name_of, shown
 from sitesampler.physics.estimates import unflattened
 from sitesampler.records.names import OF_ITERATIONS, STDERR, UNRESOLVED
 from sitesampler.runs import footprint
@@ -215,13 +215,16 @@ def _start(program: Any, start: Any, replicas: int) -> Any:
         return start
     given = start
     if isinstance(start, (str, os.PathLike)):
-        start = open_result(start)
+        try:
+            start = open_result(start)
+        except StorageError as error:
+            raise type(error)(f"order_parameters: {error}") from None
     if not hasattr(start, "data_vars"):
         raise InputError(
             f'order_parameters must be "march", "cold", or a result of sample with iterations, not {shown(given)}'
         )
     if "order_parameters" not in start:
-        raise InputError("the result to start from holds no order parameters; only those of sample with iterations do")
+        raise InputError("order_parameters: the result to start from has none; those of sample with iterations do")
     name = start.attrs.get("program")
     if name != name_of(program):
         raise InputError(f"the result to start from is one of {name}, and the program is {name_of(program)}")

@@ -50,8 +50,9 @@ def test_compare_refuses_what_cannot_be_compared() -> None:
         compare(dataset([1, 2, 3], [1, 1, 1]), xr.Dataset({"z": 1.0}))
     with pytest.raises(InputError, match=r"no coordinates of 'x' in common; run both with the same dt"):
         compare(dataset([1, 2, 3], [1, 1, 1]), dataset([1, 2], [1, 1], times=[0.5, 1.5]))
-    for pair in ((3, dataset([1, 2, 3], [1, 1, 1])), (dataset([1, 2, 3], [1, 1, 1]), 3)):
-        with pytest.raises(InputError, match=r"^compare takes results of sample or simulate .*, not 3$"):
+    made = dataset([1, 2, 3], [1, 1, 1])
+    for pair, which in (((3, made), "dataset"), ((made, 3), "reference")):
+        with pytest.raises(InputError, match=rf"^{which} must be a result of sample or simulate .*, not 3$"):
             compare(*pair)
 
 
@@ -148,7 +149,7 @@ def test_an_interval_of_a_part_of_a_dataset_knows_its_replicas() -> None:
 def test_intervals_that_nothing_is_known_of_are_refused() -> None:
     replicas = [{"loss": variable([1, 2]), "path": variable([4, 5], kind="paths")}, {"loss": variable([3, 4])}]
     ds = combine(replicas, {"replicas": 2})
-    with pytest.raises(InputError, match=r"no variable 'los' \(did you mean 'loss'\?\); with errors it has loss$"):
+    with pytest.raises(InputError, match=r"no 'los' \(did you mean 'loss'\?\); with errors the dataset has loss$"):
         interval(ds, "los")
     with pytest.raises(
         InputError, match=r"'path' has no standard error, and so no interval; with errors there are loss$"
@@ -158,9 +159,7 @@ def test_intervals_that_nothing_is_known_of_are_refused() -> None:
         interval(combine(replicas[:1], {"replicas": 1}), "loss")
     with pytest.raises(InputError, match="does not say how many replicas its errors come from"):
         interval(combine(replicas, {}), "loss")
-    with pytest.raises(
-        InputError, match=r"^interval takes results of sample or simulate \(datasets of xarray\), not 3$"
-    ):
+    with pytest.raises(InputError, match=r"^dataset must be a result of sample or simulate .*, not 3$"):
         interval(3, "loss")  # type: ignore[arg-type]
     for level in (0, 1, 95, -0.5, np.nan, "high", True):
         with pytest.raises(

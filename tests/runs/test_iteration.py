@@ -194,7 +194,7 @@ def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) 
     for start, changes, sentence in (
         (first, {"duration": 2.0}, "do not fit this program: it multiplies a matrix more often"),
         (first, {"duration": 0.6}, "do not fit this program: it ends earlier"),
-        (march, {}, "the result to start from holds no order parameters; only those of sample with iterations do"),
+        (march, {}, "order_parameters: the result to start from has none; those of sample with iterations do"),
         (first.assign_attrs(program="other"), {}, "is one of other, and the program is random_rnn"),
         ("warm", {}, 'order_parameters must be "march", "cold", or a result .* warm|warm does not exist|no result'),
         (3, {}, 'order_parameters must be "march", "cold", or a result of sample with iterations, not 3'),
