@@ -40,6 +40,8 @@ from sitesampler.vectors.threads import one_blas_thread
 if TYPE_CHECKING:
     import xarray as xr
 
+#: Growth of a recorded variable by which a run is about to diverge.
+_GROWN = 1e20
 #: Part of the sites of a group that rounding may add or take away without a word.
 _ROUNDED = 0.03
 #: Order parameters whose squares are no numbers any more.
@@ -93,6 +95,7 @@ def carry_out(request: Request) -> xr.Dataset:
         with _threads_named():
             dataset, entries = iterate(task, iterated, means) if iterates else march(task, means)
         _warn_of_unresolved(dataset)
+        _warn_of_growth(dataset)
         return with_trajectories(dataset, store, entries)
 
 
@@ -105,6 +108,23 @@ def _warn_of_unresolved(dataset: xr.Dataset) -> None:
     }
     if found:
         warn(f"{listing(found)} is NaN where it is not known: {next(iter(found.values()))}")
+
+
+def _warn_of_growth(dataset: xr.Dataset) -> None:
+    """Say which variables are about to diverge: what was there at the start is lost to rounding in them."""
+    grown = {}
+    for name, each in dataset.data_vars.items():
+        if f"{name}{STDERR}" in dataset and "time" in each.dims and each.sizes["time"] > 1:
+            sizes = np.abs(each.transpose("time", ...).values.reshape(each.sizes["time"], -1)).max(1)
+            known = sizes[np.isfinite(sizes) & (sizes > 0)]
+            if known.size and known[-1] > _GROWN * max(known[0], 1.0):  # what starts as rounding is no start
+                grown[str(name)] = known[-1]
+    if grown:
+        reached = listing(f"{name} ({size:.0e})" for name, size in grown.items())
+        warn(
+            f"{reached} grew by more than {_GROWN:.0e}: a time step too long for the fastest rate does that, and a "
+            "smaller one tells"
+        )
 
 
 @contextmanager

@@ -191,6 +191,14 @@ def test_a_run_that_diverges_keeps_what_it_recorded(world: str) -> None:
     assert partial.attrs["incomplete"] == str(caught.value)
 
 
+def test_what_is_about_to_diverge_is_said() -> None:
+    call = {"population": 400, "replicas": 2, "seed": 0, "progress": False}
+    with pytest.warns(RuntimeWarning, match=r"C_h \(1e\+\d\d\), .*test_loss .* a time step too long"):
+        ss.sample(ss.models.regression_flow, dt=5.0, duration=200.0, **call)
+    # A linear flow of unit rate that is meant to grow, and a number that starts as rounding, do so without a word.
+    ss.sample(ss.models.goe_flow, dt=0.5, duration=10.0, **call)
+
+
 def test_a_population_that_is_used_up_says_so() -> None:
     with pytest.raises(PopulationTooSmall, match=r"at time .*a population of 40 samples is too small.*above 4[12]"):
         ss.sample(ss.models.random_rnn, population=40, replicas=1, seed=0, duration=20, tolerance=1e-8)
