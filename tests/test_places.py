@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 import sitesampler as ss
 from sitesampler.cli import main
 from sitesampler.compute.clusters import check_client
-from sitesampler.errors import InputError, ProgramError
+from sitesampler.errors import InputError, OutOfMemory, ProgramError, StorageError
 from sitesampler.language import loops
 
 NO_CACHE = """
@@ -130,3 +131,37 @@ def test_a_whole_float_is_a_count() -> None:
     few = {"replicas": 2, "seed": 0, "duration": 0.2}
     ds = ss.sample(ss.models.goe_flow, population=5e1, **few)
     assert ds.identical(ss.sample(ss.models.goe_flow, population=50, **few)) and ds.attrs["population"] == 50
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="a folder that nobody can write to, not even root")
+@pytest.mark.parametrize("name", ["x.zarr", "x.nc"])
+def test_a_place_that_cannot_be_written(name: str) -> None:
+    call: dict[str, Any] = {"population": 40, "replicas": 2, "seed": 0, "duration": 0.2, "progress": False}
+    place = Path("/proc") / name
+    with pytest.raises(StorageError, match=rf"^/proc/{name} cannot be written: "):
+        ss.save_result(ss.sample(ss.models.goe_flow, **call), place)
+    with pytest.raises(InputError, match=rf"^the checkpoint folder /proc/{name} cannot be written: "):
+        ss.sample(ss.models.goe_flow, checkpoint=place, iterations=1, **call)
+    with pytest.raises(InputError, match=r"^the folder of the export, /proc cannot be written: "):
+        ss.sample(ss.models.goe_flow, keep="all", export=place.with_suffix(".zarr"), **call)
+    with pytest.raises(InputError, match=rf"folder /proc/{name} cannot be written: "):
+        ss.sweep(ss.models.goe_flow, {"dt": [0.1]}, checkpoint=place, **call)
+
+
+def test_a_system_that_starts_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(OutOfMemory, match="the system starts no more threads: its limit of memory or of processes"):
+        ss.sample(ss.models.goe_flow, population=40, replicas=2, seed=0, duration=0.2, progress=False)
+
+
+def test_a_name_that_no_file_can_have() -> None:
+    def program(net: Any) -> None:
+        h = net.sites().normal()
+        for t in net.steps(2):
+            net.record(t, **{"a" * 300: h})
+
+    with pytest.raises(ProgramError, match=r"the name of a record becomes that of files, and aaa.* has 300 letters"):
+        ss.sample(program, population=40, replicas=2, seed=0)

@@ -205,6 +205,24 @@ def test_a_start_that_does_not_fit_is_refused_with_one_sentence(tmp_path: Path) 
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda given: given * 1j, "must be finite real numbers"),
+        (lambda given: given * np.nan, "must be finite real numbers"),
+        (lambda given: given * 0 + 1e300, "must be finite real numbers whose squares are too"),
+        (lambda given: -given, "in replica 0, a square of direction 0 is negative"),
+        (lambda given: given.astype(int), "must be finite real numbers"),
+        (lambda given: given[0], r"\(replica, order_parameter\)"),
+    ],
+)
+def test_order_parameters_that_are_none_are_refused(damage: Any, sentence: str) -> None:
+    first = iterated()
+    made = damage(first.order_parameters).assign_attrs(first.order_parameters.attrs)
+    with pytest.raises(InputError, match=f"^the order parameters to start from are damaged: .*{sentence}"):
+        iterated(order_parameters=first.assign(order_parameters=made))
+
+
 # ---------------------------------------------------------------------------------------------- what is refused
 @pytest.mark.parametrize(
     ("options", "sentence"),
