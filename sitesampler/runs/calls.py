@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import xarray as xr
 
-    from sitesampler.storage.journal import Inside
+    from sitesampler.storage.purpose import Inside
 
 
 def sample(

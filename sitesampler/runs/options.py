@@ -32,7 +32,7 @@ from sitesampler.runs.kinds import (
 if TYPE_CHECKING:
     import xarray as xr
 
-    from sitesampler.storage.journal import Inside
+    from sitesampler.storage.purpose import Inside
 
 #: A basis vector is added when the remainder exceeds this part of a vector: on `random_rnn` the error it leaves is a
 #: tenth of the statistical error of a usual run (``studies/benchmarks/tolerance.py``).

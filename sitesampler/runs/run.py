@@ -32,8 +32,9 @@ from sitesampler.runs.task import Task, prepare
 from sitesampler.runs.trajectories import check_trajectories, trajectory_store, with_trajectories
 from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.folders import hold
-from sitesampler.storage.journal import Inside, Purpose, open_journal
+from sitesampler.storage.journal import open_journal
 from sitesampler.storage.manifest import refuse_taken
+from sitesampler.storage.purpose import Inside, Purpose
 from sitesampler.storage.stores import open_result
 from sitesampler.vectors.threads import one_blas_thread
 
@@ -115,8 +116,9 @@ def _warn_of_growth(dataset: xr.Dataset) -> None:
     grown = {}
     for name, each in dataset.data_vars.items():
         if f"{name}{STDERR}" in dataset and "time" in each.dims and each.sizes["time"] > 1:
-            sizes = np.abs(each.transpose("time", ...).values.reshape(each.sizes["time"], -1)).max(1)
-            known = sizes[np.isfinite(sizes) & (sizes > 0)]
+            values = np.abs(each.transpose("time", ...).values.reshape(each.sizes["time"], -1))
+            sizes = np.max(values, axis=1, where=np.isfinite(values), initial=0.0)
+            known = sizes[sizes > 0]
             if known.size and known[-1] > _GROWN * max(known[0], 1.0):  # what starts as rounding is no start
                 grown[str(name)] = known[-1]
     if grown:

@@ -26,83 +26,35 @@ another one's folder is that one's: what does not fit there is computed again.
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sitesampler.errors import InputError, StorageError, listing
+from sitesampler.errors import InputError, StorageError
 from sitesampler.storage.folders import lock_folder
-from sitesampler.storage.manifest import is_ours, refuse_foreign, voucher
+from sitesampler.storage.manifest import refuse_foreign, voucher
+from sitesampler.storage.purpose import (
+    JOURNAL,
+    Inside,
+    Note,
+    Purpose,
+    discard_unsealed,
+    facts_of,
+    goes_on,
+    remove,
+    say_unknown,
+    what_differs,
+)
 from sitesampler.storage.sealed import read_state, write_state
-from sitesampler.storage.settings import difference
-from sitesampler.storage.stores import discard, open_result, publish
+from sitesampler.storage.stores import open_result, publish
 from sitesampler.version import __version__
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
-
-#: Name of the sealed file of a journal.
-JOURNAL = "journal.npz"
-
-#: Takes a sentence on what is not as expected, but no reason to stop.
-Note = Callable[[str], object]
-
-
-@dataclass(frozen=True)
-class Purpose:
-    """What a journal is opened for.
-
-    Attributes
-    ----------
-    kind : str
-        Such as ``"sweep"``.
-    settings : dict
-        Everything that the bits of the run depend on, but for its seeds: flat, and plain.
-    seeds : dict
-        Seeds by name; None draws one when the run starts, and takes that one when it is resumed.
-    refusal : str
-        Sentence for the folder of another run, with its ``{folder}`` and the ``{difference}``.
-    folder_is : str
-        What the folder is called in messages.
-    error : type
-        Of the refusal.
-    results : bool
-        Whether the pieces are results, which a new run leaves there until it replaces them.
-    unknown : sequence of str
-        What the run reaches and nobody can compare: it cannot be resumed.
-    whole : sequence of str
-        The pieces that make the run complete, if it may then be called again to say so.
-    words : (str, str)
-        What is said for going on, and for starting anew.
-    """
-
-    kind: str
-    settings: Mapping[str, Any]
-    seeds: Mapping[str, int | None]
-    refusal: str
-    folder_is: str = "checkpoint folder"
-    error: type[InputError] = InputError
-    results: bool = False
-    unknown: Sequence[str] = ()
-    whole: Sequence[str] = ()
-    words: tuple[str, str] = ("resume=True", "overwrite=True")
-
-
-@dataclass(frozen=True)
-class Inside:
-    """The place of a journal; ``led`` where that is inside of another one's folder."""
-
-    folder: Path
-    resume: bool
-    note: Note
-    overwrite: bool = True
-    led: bool = True
 
 
 class Journal:
@@ -191,7 +143,7 @@ class _Folder(Journal):
         """Remove what an earlier run has kept."""
         with self._lock:
             replaced, self._replaced = self._replaced, []
-            _remove(self._folder, [name for name in replaced if name not in self._facts["begun"]])
+            remove(self._folder, [name for name in replaced if name not in self._facts["begun"]])
 
     def has(self, name: str) -> bool:
         return name in self._facts["done"] and self._facts["done"][name]["voucher"] == voucher(self._folder / name)
@@ -238,7 +190,7 @@ class _Folder(Journal):
         path = self._folder / f"{name}.zarr"
         self._start_anew()
         if path.name in self._facts["done"]:
-            _discard_unsealed(path)
+            discard_unsealed(path)
         publish(dataset, path)
         variables = [str(variable) for variable in dataset.data_vars]
         self._keep(path.name, {"variables": variables}, [] if inside is None else [inside])
@@ -254,7 +206,7 @@ class _Folder(Journal):
             if named:
                 self._write([])
             for store in (self._folder / file for file in named if file.endswith(".zarr")):
-                _discard_unsealed(store)
+                discard_unsealed(store)
                 refuse_foreign(store)
 
     def inside(self, *names: str) -> list[Inside | None]:
@@ -276,7 +228,7 @@ class _Folder(Journal):
     def _write(self, gone: Sequence[str]) -> None:
         self._facts["gone"] = [name for name in (*self._facts["gone"], *gone) if (self._folder / name).exists()]
         write_state(self._folder / JOURNAL, {}, self._facts)
-        _remove(self._folder, self._facts["gone"])
+        remove(self._folder, self._facts["gone"])
 
 
 @contextmanager
@@ -316,12 +268,12 @@ def open_journal(place: Inside | None, purpose: Purpose) -> Iterator[Journal]:
         return
     folder, note = place.folder, place.note
     with lock_folder(folder, purpose.folder_is):
-        old = _left(folder, purpose.kind, place.resume)
-        differs = "" if old is None else _difference(old, purpose, settings)
+        old = facts_of(folder, purpose.kind, place.resume)
+        differs = "" if old is None else what_differs(old, purpose, settings)
         if purpose.unknown:
-            _say_unknown(purpose, folder, place.resume and old is not None, note)
-        if old is not None and _goes_on(place, purpose, old, differs):
-            _remove(folder, old["gone"])
+            say_unknown(purpose, folder, place.resume and old is not None, note)
+        if old is not None and goes_on(place, purpose, old, differs):
+            remove(folder, old["gone"])
             yield _Folder(folder, old, True, note)
             return
         replaced = []
@@ -338,95 +290,3 @@ def open_journal(place: Inside | None, purpose: Purpose) -> Iterator[Journal]:
             if old is not None and journal.empty:  # refused: the earlier run is what is there
                 write_state(folder / JOURNAL, {}, old)
             raise
-
-
-def _difference(old: Mapping[str, Any], purpose: Purpose, settings: Mapping[str, Any]) -> str:
-    """Return in words what an earlier run has differently."""
-    given = {name: seed for name, seed in purpose.seeds.items() if seed is not None}
-    before = {name: old["seeds"].get(name) for name in given}
-    return difference({**before, **old["settings"]}, {**given, **settings})
-
-
-def _goes_on(place: Inside, purpose: Purpose, old: Mapping[str, Any], differs: str) -> bool:
-    """Say whether to go on from an earlier run; if not, its pieces may be removed.
-
-    Raises
-    ------
-    InputError
-        If it may neither be gone on from nor replaced.
-    """
-    folder, (resume, overwrite) = place.folder, purpose.words
-    if place.resume and not differs:
-        return True
-    if place.resume:
-        sentence = purpose.refusal.format(folder=folder, difference=differs)
-        if not place.led:
-            raise purpose.error(sentence)
-        place.note(f"{folder} is not used: {sentence}")
-        return False
-    kept = [name for name in (*old["done"], *old["begun"]) if (folder / name).exists()]
-    if place.overwrite or not kept:
-        return False
-    if purpose.whole and not differs and all(name in old["done"] for name in purpose.whole):
-        place.note(f"{folder} holds this run already, complete: nothing is computed; {overwrite} computes it anew")
-        return True
-    found = f"what an earlier run has kept ({listing(kept[:5])}{', ...' if len(kept) > 5 else ''})"
-    way = f"other settings ({differs})" if differs else f"the same settings; {resume} goes on with it"
-    raise purpose.error(f"{folder} holds {found}, with {way}; {overwrite} replaces it, or choose another folder")
-
-
-def _say_unknown(purpose: Purpose, folder: Path, resumes: bool, note: Note) -> None:
-    """Say that a run cannot be resumed, and refuse to resume it."""
-    sentence = (
-        f"the run in {folder} cannot be resumed, because nobody can say later whether {purpose.unknown[0]} is what it "
-        "was; let the program use functions, numbers, texts and arrays only"
-    )
-    if resumes:
-        raise purpose.error(f"{sentence}, and start anew with {purpose.words[1]}")
-    note(sentence)
-
-
-def _left(folder: Path, kind: str, strictly: bool) -> dict[str, Any] | None:
-    """Return the facts of the journal in a folder; what is damaged is refused, or taken for nothing."""
-    path = folder / JOURNAL
-    if not os.path.lexists(path):
-        return None
-    try:
-        facts = read_state(path)[1]
-        if not {"kind", "settings", "seeds", "done", "begun", "gone"} <= facts.keys():
-            raise StorageError(f"{path} is no journal of sitesampler: choose another folder or move it away")
-    except StorageError:
-        if strictly:
-            raise
-        if path.is_symlink() or path.stat().st_size:  # a power failure may leave an empty file of ours
-            refuse_foreign(path, file=True)
-        return None
-    if facts["kind"] != kind:
-        raise InputError(f"{folder} holds a {facts['kind']}, and this is a {kind}; choose another folder")
-    return facts
-
-
-def _remove(folder: Path, names: Sequence[str]) -> None:
-    """Remove pieces, and journals inside with theirs; what is not of a journal stays."""
-    for name in names:
-        path = folder / name
-        if path.is_file():
-            path.unlink()
-        elif path.suffix == ".zarr":
-            if is_ours(path):
-                discard(path)
-            _discard_unsealed(path)
-        elif path.is_dir():
-            with lock_folder(path, "checkpoint folder"), suppress(StorageError, KeyError):
-                facts = read_state(path / JOURNAL)[1]
-                _remove(path, [*facts["done"], *facts["begun"], *facts["gone"]])
-                (path / JOURNAL).unlink()
-            for emptied in (path, *list(path.parents)[: len(Path(name).parts) - 1]):
-                with suppress(OSError):  # what somebody else put there stays
-                    emptied.rmdir()
-
-
-def _discard_unsealed(store: Path) -> None:
-    """Remove a store that a journal names, if it is one still, but has lost its manifest."""
-    if not store.is_symlink() and (store / ".zgroup").is_file() and not is_ours(store):
-        discard(store)

@@ -15,8 +15,9 @@ from sitesampler.records.names import OF_LOOPS, TRAJECTORY
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import Placed
 from sitesampler.storage.fingerprint import Fingerprint
-from sitesampler.storage.journal import JOURNAL, Inside, Journal, Purpose, open_journal
+from sitesampler.storage.journal import Journal, open_journal
 from sitesampler.storage.manifest import refuse_foreign
+from sitesampler.storage.purpose import JOURNAL, Inside, Purpose
 from sitesampler.storage.stores import open_result, publish
 from sitesampler.storage.writing import absolute, beside, full_disk_named
 from sitesampler.studies.program import load_program

@@ -19,7 +19,8 @@ from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import NAMES, Kept, Placed
 from sitesampler.runs.pieces import Datasets, Piece, run_pieces
 from sitesampler.storage.fingerprint import Fingerprint
-from sitesampler.storage.journal import Inside, Journal, Purpose, open_journal
+from sitesampler.storage.journal import Journal, open_journal
+from sitesampler.storage.purpose import Inside, Purpose
 from sitesampler.storage.settings import plain
 from sitesampler.studies.grid import Axes, Point, checked_values, gathered, points_of
 from sitesampler.worlds.rehearsal import rehearse

@@ -10,7 +10,8 @@ import pytest
 import sitesampler as ss
 from sitesampler.runs.calls import call_inside
 from sitesampler.runs.pieces import Piece, States, run_pieces
-from sitesampler.storage.journal import Inside, Journal, Purpose, open_journal
+from sitesampler.storage.journal import Journal, open_journal
+from sitesampler.storage.purpose import Inside, Purpose
 
 PIECES = [Piece(name, (number,)) for number, name in enumerate(("a", "b", "c"))]
 SHELF = States(lambda value: ({"value": np.array(value)}, {}), lambda arrays, _: float(arrays["value"]))

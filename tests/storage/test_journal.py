@@ -26,7 +26,8 @@ from sitesampler.runs.iteration import Iteration, NotConverged
 from sitesampler.runs.states import sealed_state, unsealed_state
 from sitesampler.storage import journal
 from sitesampler.storage.folders import LOCK
-from sitesampler.storage.journal import Inside, Journal, Purpose, open_journal
+from sitesampler.storage.journal import Journal, open_journal
+from sitesampler.storage.purpose import Inside, Purpose
 from sitesampler.storage.sealed import read_state, write_state
 
 RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
