@@ -192,6 +192,8 @@ def forks(count: int, _: random.Random, folder: Path) -> Counter[str]:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     what, count, seed, where = sys.argv[1:]
+    for name, run in RUNS.items():  # so that no fork has to load what all of them need
+        run(Path(where) / f"first-{name}", False)
     found = {"kills": kills, "disks": disks, "drivers": drivers, "forks": forks}[what](
         int(count), random.Random(int(seed)), Path(where)
     )

@@ -30,7 +30,7 @@ def test_unique_fixed_point_is_the_cavity_solution(symmetry: float) -> None:
     assert float(before.C_x) == pytest.approx(float(last.C_x), rel=1e-3)
 
 
-@pytest.mark.parametrize("symmetry", [0.0, -0.3])
+@pytest.mark.parametrize("symmetry", [pytest.param(0.0, marks=pytest.mark.slow), -0.3])
 def test_chaos_agrees_with_direct_simulation_extrapolated_in_size(symmetry: float) -> None:
     parameters = {"heterogeneity": 2.0, "symmetry": symmetry, "dt": 0.2, "duration": 20.0}
     options = {"every": 20, "keep": 0}

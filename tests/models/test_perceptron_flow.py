@@ -62,6 +62,7 @@ def test_ends_at_the_minimum(loss: str, dt: float) -> None:
         assert worst_p_value(np.array(value - reference), (np.array(error),), (7,), bias=within / 2 * reference) > 1e-3
 
 
+@pytest.mark.slow
 def test_agrees_with_direct_simulation_extrapolated_in_size() -> None:
     parameters = {"alpha": 2.0, "start": 1.0, "noise": 0.5, "dt": 0.5, "duration": 10.0}
     options = {"every": 5, "keep": 0}
