@@ -133,7 +133,7 @@ def kills(count: int, chance: random.Random, folder: Path) -> Counter[str]:
             os.kill(process, SIGNALS[number % len(SIGNALS)])
             code, _ = ended(process, reading)
             counts["killed" if code else "too late"] += 1
-            code, again = of(lambda run=run, place=place, code=code: run(place, bool(code)))
+            code, again = of(lambda run=run, place=place: run(place, True))
             counts["same bits" if (code, again) == (0, whole) else f"wrong: {name}: {again}"] += 1
             counts["left half written"] += len(hidden(place))
         shutil.rmtree(folder / "whole")

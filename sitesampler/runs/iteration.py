@@ -21,6 +21,7 @@ from sitesampler.errors import InputError, NotFinite, PopulationTooSmall, name_o
 from sitesampler.physics.estimates import factorised
 from sitesampler.physics.frozen import Tally, extrapolated
 from sitesampler.results.combine import SmallerRuns, combine, is_exact, merged
+from sitesampler.runs.amplified import warn_of_amplified
 from sitesampler.runs.change import Measured, change_of, scatter_between
 from sitesampler.runs.chunks import ChunkOutcome, Chunks, chunks_of, merged_outcomes, run_chunk, run_start, start_of
 from sitesampler.runs.options import Iterated
@@ -105,10 +106,13 @@ def iterate(task: Task, iterated: Iterated, means: Means) -> tuple[xr.Dataset, E
             stacklevel=4,
         )
     dataset = iteration.dataset(state, facts)
-    exact = is_exact([variables for _, variables in state.records])
+    recorded = [variables for _, variables in state.records]
+    exact = is_exact(recorded)
     smaller = Smaller(state.times_smaller)
     if task.asked.replicas > 1 and not bias_is_small(dataset, smaller, task.size, state.matched, "chunk", exact):
         dataset.attrs["converged"] = 0
+    if task.asked.replicas > 1:
+        warn_of_amplified(recorded, task.size, task.relative_floor())
     return dataset, entries
 
 

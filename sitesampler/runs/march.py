@@ -13,6 +13,7 @@ from sitesampler.errors import NotFinite, PopulationTooSmall, name_of
 from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.records.variable import Variable
 from sitesampler.results.combine import SmallerRuns, combine, is_exact
+from sitesampler.runs.amplified import warn_of_amplified
 from sitesampler.runs.pieces import Means, Piece, States
 from sitesampler.runs.smaller import Smaller, bias_is_small, smaller_than
 from sitesampler.runs.states import Outcome, sealed_outcome, unsealed_outcome
@@ -96,6 +97,7 @@ def march(task: Task, means: Means) -> tuple[xr.Dataset, dict[str, tuple[int, st
     smaller = smaller_than(task.size, matched)
     dataset = _dataset(task, recorded, _smaller_runs(task, means, smaller))
     bias_is_small(dataset, smaller, task.size, matched, "population", is_exact(recorded))
+    warn_of_amplified(recorded, task.size, task.relative_floor())
     return dataset, entries
 
 

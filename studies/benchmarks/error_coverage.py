@@ -3,8 +3,9 @@
     python studies/benchmarks/error_coverage.py                   # 2,000 results each, several hours
     python studies/benchmarks/error_coverage.py --results 200 --only chaotic --way "march 200"
 
-Each result is one of eight replicas, as `sitesampler.sample` returns it: the replicas of one long run, which are
-independent, are dealt out in eights with the smaller runs that go with them, and go through the same statistics.  The
+Each result is one of eight replicas, as `sitesampler.sample` returns it.  The replicas of one long march, which are
+independent, are dealt out in eights with the smaller runs that go with them, and go through the same statistics;
+iterations, which judge all their replicas together, are one call for each result.  The
 truth is what a population a hundred times larger gives with many replicas; where a system has a closed form, the tests
 set that against it.  A line gives the least, the mean and the largest fraction over the recorded times of a variable,
 early and late, equal and unequal.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +29,6 @@ import xarray as xr
 import sitesampler as ss
 from sitesampler.errors import SiteSamplerError
 from sitesampler.results import combine as results
-from sitesampler.runs.smaller import BiasRemains
 
 REPLICAS, LEVEL = 8, 0.95
 
@@ -102,28 +103,35 @@ def dealt(replicas: list[Any], smaller: results.SmallerRuns | None) -> Iterator[
         yield results.combine(replicas[here], {"replicas": REPLICAS}, smaller=few)
 
 
+def results_of(system: System, way: dict[str, Any], count: int, seed: int) -> Iterator[xr.Dataset]:
+    """Return so many independent results of a system."""
+    call: dict[str, Any] = {"every": system.every, "keep": 0, "progress": False, **way, **system.parameters}
+    if "iterations" in way:
+        for number in range(count):
+            yield ss.sample(system.program, replicas=REPLICAS, seed=1_000_000 * seed + number, **call)
+        return
+    with caught() as found:
+        ss.sample(system.program, replicas=REPLICAS * count, seed=seed, **call)
+    yield from dealt(*found[-1])
+
+
 def measure(system: System, way: dict[str, Any], count: int, seed: int, truth: xr.Dataset) -> None:
     """Print the coverage of each variable of a system."""
-    start, heard = time.perf_counter(), ""
-    with caught() as found, warnings.catch_warnings(record=True) as said:
+    start, covered = time.perf_counter(), dict[str, list[np.ndarray]]()
+    with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        common: dict[str, Any] = {"every": system.every, "keep": 0, "progress": False, **system.parameters}
         try:
-            ss.sample(system.program, replicas=REPLICAS * count, seed=seed, **way, **common)
+            for ds in results_of(system, way, count, seed):
+                for name in map(str, truth.data_vars):
+                    if f"{name}_stderr" in truth:
+                        low, high = ss.interval(ds, name, LEVEL)
+                        within = (low <= truth[name]) & (truth[name] <= high)
+                        covered.setdefault(name, []).append(within.where(np.isfinite(low)).values)
         except SiteSamplerError as error:
             print(f"    refused: {error}", flush=True)
             return
-        heard = next((str(one.message) for one in said if issubclass(one.category, BiasRemains)), "")
-    covered: dict[str, list[np.ndarray]] = {}
-    widths: dict[str, list[np.ndarray]] = {}
-    for ds in dealt(*found[-1]):
-        for name in truth.data_vars:
-            if f"{name}_stderr" in truth:
-                low, high = ss.interval(ds, str(name), LEVEL)
-                within = (low <= truth[name]) & (truth[name] <= high)
-                covered.setdefault(str(name), []).append(within.where(np.isfinite(low)).values)
-                widths.setdefault(str(name), []).append(ds[f"{name}_stderr"].values)
-    print(f"    {time.perf_counter() - start:.0f} s{'; warns: ' + heard if heard else ''}")
+    heard = Counter(one.category.__name__ for one in said if issubclass(one.category, UserWarning))
+    print(f"    {time.perf_counter() - start:.0f} s", *(f"; {name} {count}" for name, count in heard.items()), sep="")
     for name, each in covered.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
