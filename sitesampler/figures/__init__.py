@@ -16,6 +16,7 @@ from sitesampler.errors import InputError, did_you_mean, listing
 from sitesampler.figures.lines import SAMPLE, SIMULATION, THEORY, last_point, quantile, save, world_label
 from sitesampler.figures.overview import (
     correlation_figure,
+    correlation_theory,
     draw_decay,
     draw_equal_times,
     draw_number,
@@ -24,7 +25,6 @@ from sitesampler.figures.overview import (
     numbers_figure,
     recorded_numbers,
     recorded_vectors,
-    stationary_theory,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "check_kind",
     "check_title",
     "correlation_figure",
+    "correlation_theory",
     "draw",
     "draw_decay",
     "draw_equal_times",
@@ -54,7 +55,6 @@ __all__ = [
     "recorded_numbers",
     "recorded_vectors",
     "save",
-    "stationary_theory",
     "world_label",
 ]
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-#: (lags, stationary correlation at these lags)
-Theory = tuple["NDArray[np.float64]", "NDArray[np.float64]"]
+#: Times t, C(t, t') at these, (times, times), and what to call it.
+Theory = tuple["NDArray[np.float64]", "NDArray[np.float64]", str]
 
 TIMES = ("time", "time_")
 INNER = ("input", "input_", "layer")
@@ -47,7 +47,7 @@ def figure(
     Returns
     -------
     Figure or None
-        `correlation_figure` where a site vector was recorded, with the stationary theory where the program has one;
+        `correlation_figure` where a site vector was recorded, with its theory where the program has one;
         `numbers_figure` where only numbers were; None where there is nothing to draw.
 
     Raises
@@ -60,7 +60,7 @@ def figure(
         raise InputError(f"figure: the program records no site vector {vector!r}; it records {listing(vectors)}")
     if vectors:
         vector = vector or vectors[0]
-        drawn = correlation_figure(sample, simulation, stationary_theory(sample, vector), vector)
+        drawn = correlation_figure(sample, simulation, correlation_theory(sample, vector), vector)
     elif recorded_numbers(sample):
         drawn = numbers_figure(sample, simulation)
     else:
@@ -76,7 +76,7 @@ def correlation_figure(
 ) -> Figure:
     """Draw the correlation function of a site vector in three panels.
 
-    (a) The equal-time correlation C(t, t) over t, on one axis for sampler, simulation and stationary theory; (b) its
+    (a) The equal-time correlation C(t, t) over t, on one axis for sampler, simulation and theory; (b) its
     decay C(T, T - tau) over the lag, from the last time T; (c) some single-site trajectories of the sampler.
 
     Parameters
@@ -84,7 +84,7 @@ def correlation_figure(
     sample, simulation
         Results with ``C_<vector>(time, time_)`` and its standard error.  Of inner columns and layers the last is shown.
     theory
-        Lags and the stationary correlation at them, starting at lag 0.
+        Times, the correlation between them, and what to call it.
     vector
         Name of the recorded site vector.
 
@@ -100,10 +100,11 @@ def correlation_figure(
         draw_equal_times(equal, dataset, vector, color=colour, label=lines.world_label(dataset))
         draw_decay(decay, dataset, vector, color=colour, label=lines.world_label(dataset))
     if theory is not None:
-        lags, correlation = theory
-        equal.axhline(correlation[0], label="stationary theory", **lines.THEORY_LINE)
-        lines.dashes(decay, lags, correlation, label="stationary theory")
-        _decay_on_log_scale(decay, shown, theory, vector)
+        times, correlation, label = theory
+        lags, decayed = (times[-1] - times)[::-1], correlation[-1, ::-1]
+        lines.dashes(equal, times, np.diagonal(correlation), label=label)
+        lines.dashes(decay, lags, decayed, label=label)
+        _decay_on_log_scale(decay, shown, (lags, decayed), vector)
     draw_trajectories(single, sample, vector)
     equal.set(xlabel="time $t$", ylabel=f"$C_{{{vector}}}(t, t)$", title="(a) equal times")
     decay.set(xlabel=r"lag $\tau$", ylabel=rf"$C_{{{vector}}}(T, T - \tau)$")
@@ -116,7 +117,11 @@ def correlation_figure(
 
 
 def _decay_on_log_scale(
-    axes: Axes, shown: list[tuple[xr.Dataset, str]], theory: Theory, vector: str, least: float = 1e-2
+    axes: Axes,
+    shown: list[tuple[xr.Dataset, str]],
+    theory: tuple[NDArray[np.float64], NDArray[np.float64]],
+    vector: str,
+    least: float = 1e-2,
 ) -> None:
     """Draw the decay on a logarithmic inset, as far as the theory stays above `least` of its value at lag 0."""
     lags, correlation = theory
@@ -216,14 +221,14 @@ def recorded_numbers(dataset: xr.Dataset) -> list[str]:
     ]
 
 
-def stationary_theory(sample: xr.Dataset, vector: str) -> Theory | None:
-    """Return lags and stationary correlation of a recorded vector, where the program has a stationary theory.
+def correlation_theory(sample: xr.Dataset, vector: str) -> Theory | None:
+    """Return the correlation of a recorded vector in theory, at the times of the run, where the program has one.
 
-    It has one if the file of its figures holds a function ``stationary`` of the dataset and the vector.
+    It has one if the file of its figures holds a function ``correlation`` of the dataset and the vector.
     """
     name = str(sample.attrs.get("program"))
     home = f"{__package__}.{name}"
     if not name.isidentifier() or find_spec(home) is None:
         return None
-    solution = getattr(import_module(home), "stationary", None)
+    solution = getattr(import_module(home), "correlation", None)
     return solution(sample, vector) if solution else None

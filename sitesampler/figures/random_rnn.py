@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from sitesampler.figures import lines
 from sitesampler.figures.overview import Theory, correlation_figure
 from sitesampler.theory import random_rnn as theory
@@ -11,23 +13,46 @@ from sitesampler.theory import random_rnn as theory
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+#: Steps of the longest run whose equations are solved for a figure, in about 5 s; later the network is stationary.
+_MOST_STEPS = 2_000
 
 
 @lines.kind
 @lines.one_point
 def chaos(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the correlation of `random_rnn` at equal times and over the lag, with theory, and some trajectories."""
-    return correlation_figure(sample, simulation, stationary(sample, "h"), "h")
+    return correlation_figure(sample, simulation, correlation(sample, "h"), "h")
 
 
-def stationary(sample: xr.Dataset, vector: str) -> Theory | None:
-    """Return lags and the stationary correlation of h at them, None where there is no closed form."""
-    fixed = lines.parameters(sample)
-    if vector != "h" or fixed.get("symmetry", 0.0) != 0:
+def correlation(sample: xr.Dataset, vector: str) -> Theory | None:
+    """Return times, the correlation of h or phi(h) between them, and its name; None where there is no closed form."""
+    fixed, times = lines.parameters(sample), sample["time"].values
+    if vector not in ("h", "phi") or fixed.get("symmetry", 0.0) != 0:
         return None
-    times = sample["time"].values
-    lags = (times[-1] - times)[::-1]
     try:  # at the time step of the run: the sampler is exact for the discrete-time network
-        return lags, theory.stationary_correlation(fixed["g"], lags, fixed["phi"], dt=fixed["dt"])
-    except ValueError:  # a nonlinearity that is not odd, not bounded, or the user's own
+        return times, *solved(fixed["g"], fixed["phi"], fixed["dt"], times, vector)
+    except ValueError:  # a nonlinearity of the user's own
         return None
+
+
+def solved(
+    g: float, phi: str, dt: float, times: NDArray[np.float64], vector: str = "h"
+) -> tuple[NDArray[np.float64], str]:
+    """Return C(t, t') at the times of a run and what to call it: of runs of very many steps the stationary one.
+
+    Raises
+    ------
+    ValueError
+        If the equations do not close for this nonlinearity, or not in the stationary state.
+    """
+    steps = np.rint(times / dt).astype(int)
+    if steps[-1] <= _MOST_STEPS:
+        both = theory.correlation(g, phi, dt=dt, steps=int(steps[-1]))
+        return both[vector == "phi"][np.ix_(steps, steps)], "theory"
+    if vector == "phi":
+        raise ValueError("the stationary theory is one of h")
+    lags = np.abs(times[:, None] - times)
+    known, place = np.unique(lags.round(9), return_inverse=True)
+    return theory.stationary_correlation(g, known, phi, dt=dt)[place].reshape(lags.shape), "stationary theory"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sitesampler.figures import lines
+from sitesampler.figures.random_rnn import solved
 from sitesampler.theory import random_rnn as theory
 from sitesampler.theory.random_rnn_lyapunov import lyapunov_exponent
 
@@ -22,8 +23,8 @@ def transition(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figu
     """Draw the transition to chaos of `random_rnn_lyapunov`, swept over g, in four panels.
 
     (a) The potential V(c) for a few g: the decaying orbit starts at rest at c_0, V(c_0) = 0, and ends on the hill at
-    c = 0; (b) C(T, T - tau) of the sampler along that orbit; (c) the variance C(T, T) against g; (d) the largest
-    Lyapunov exponent against g.
+    c = 0; (b) C(T, T - tau) of the sampler along that orbit, with theory for the same time T; (c) the variance C(T, T)
+    against g, with theory for T; (d) the largest Lyapunov exponent against g, with that of the stationary state.
     """
     fixed, gains = lines.parameters(sample), sample["g"].values
     phi, dt = fixed["phi"], fixed["dt"]
@@ -34,18 +35,19 @@ def transition(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figu
     _orbit(orbit, sample, simulation, few)
     for axes, name in ((variance, "C_h"), (exponent, "exponent")):
         for dataset, draw, colour in lines.worlds(sample, simulation, dotted=True):
-            last = [part.isel({dim: -1 for dim in part.dims if dim != "g"}) for part in lines.with_error(dataset, name)]
-            draw(axes, dataset["g"], *last, color=colour)
+            late = [part.isel({dim: -1 for dim in part.dims if dim != "g"}) for part in lines.with_error(dataset, name)]
+            draw(axes, dataset["g"], *late, color=colour)
         axes.axvline(1, color=lines.SERIES[1], linewidth=1.2, linestyle=":")
         axes.set_xlabel("gain $g$")
     fine = np.unique(np.concatenate([gains, np.linspace(gains[0], gains[-1], 16), [1.0, 1.05]]))
     fine = fine[fine <= gains[-1]]
-    lines.dashes(variance, fine, [theory.stationary_variance(float(g), phi) for g in fine])
+    last = sample["time"].values[[-1]]
+    lines.dashes(variance, fine, [float(solved(float(g), phi, dt, last)[0][0, 0]) for g in fine])
     lines.dashes(exponent, fine, [lyapunov_exponent(float(g), phi, dt=dt) for g in fine])
     exponent.axhline(0, color="0.6", linewidth=0.8)
     variance.set(ylabel="variance $C_h(T, T)$", title="(c) transition at $g$ = 1")
     exponent.set(ylabel=r"Lyapunov exponent $\lambda$", title="(d) largest Lyapunov exponent")
-    lines.world_legend(variance, sample, simulation, "stationary theory", dotted=True, loc="upper left")
+    lines.world_legend(variance, sample, simulation, "theory", dotted=True, loc="upper left")
     return drawn
 
 
@@ -87,8 +89,8 @@ def _orbit(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, gains:
             shown = slice(None) if dataset is sample else lags < 0.4 * lags[-1]
             style: dict[str, Any] = {"label": f"$g$ = {g:g}"} if dataset is sample else {"most": 9}
             draw(axes, lags[shown], value[shown], half[shown], color=colour, **style)
-        exact = theory.stationary_correlation(float(g), lags, fixed["phi"], dt=fixed["dt"])
-        lines.dashes(axes, lags, exact / c0)
+        exact, _ = solved(float(g), fixed["phi"], fixed["dt"], sample["time"].values)
+        lines.dashes(axes, lags, exact[-1, ::-1] / c0)
     axes.legend()
     axes.set(
         xlim=(0, 0.4 * lags[-1]),

@@ -1,43 +1,68 @@
-"""Figures of the random network: the stationary theory where it holds, and the scatter of finite networks."""
+"""Figures of the random network: theory at the times of the run, and the scatter of finite networks."""
 
 import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from drawn import dashes, drawn_by, legend
 from made_up import made_up_result
 
-from sitesampler.figures import figure, stationary_theory
-from sitesampler.theory.random_rnn import stationary_correlation
+from sitesampler.figures import correlation_theory, figure
+from sitesampler.figures.random_rnn import solved
+from sitesampler.theory.random_rnn import correlation, stationary_correlation
 
 SAMPLE = made_up_result(replicas=8, population=1_000)
 
 
-def test_the_stationary_theory_is_shown_where_it_holds() -> None:
-    theory = stationary_theory(SAMPLE, "h")
+@pytest.mark.parametrize(("vector", "which"), [("h", 0), ("phi", 1)])
+def test_the_theory_is_that_of_the_times_of_the_run(vector: str, which: int) -> None:
+    theory = correlation_theory(SAMPLE, vector)
     assert theory is not None
-    lags, correlation = theory
-    np.testing.assert_allclose(lags, SAMPLE["time"])
-    np.testing.assert_allclose(correlation, stationary_correlation(2.0, lags, "tanh", dt=0.5))
-    assert stationary_theory(SAMPLE, "phi") is None
-    for change in ({"symmetry": 0.5}, {"phi": "relu"}, {"phi": "my_own"}):
+    times, values, name = theory
+    np.testing.assert_array_equal(times, SAMPLE["time"])
+    steps = len(times) - 1
+    np.testing.assert_array_equal(values, correlation(2.0, "tanh", dt=0.5, steps=steps)[which])
+    assert name == "theory"
+    thinned = correlation_theory(SAMPLE.isel(time=slice(None, None, 2), time_=slice(None, None, 2)), vector)
+    assert thinned is not None
+    np.testing.assert_array_equal(thinned[1], values[::2, ::2])
+
+
+def test_there_is_no_theory_where_none_is_known() -> None:
+    for change in ({"symmetry": 0.5}, {"phi": "my_own"}):
         parameters = json.dumps(json.loads(SAMPLE.attrs["parameters"]) | change)
-        assert stationary_theory(SAMPLE.assign_attrs(parameters=parameters), "h") is None
+        assert correlation_theory(SAMPLE.assign_attrs(parameters=parameters), "h") is None
     for program in ("own", "lines", "hopfield", "os.path", "<lambda>"):
-        assert stationary_theory(SAMPLE.assign_attrs(program=program), "h") is None
+        assert correlation_theory(SAMPLE.assign_attrs(program=program), "h") is None
+    assert correlation_theory(SAMPLE, "other") is None
+
+
+def test_after_very_many_steps_the_theory_is_the_stationary_one_and_called_so() -> None:
+    times = np.array([1480.0, 1490.0, 1500.0])
+    values, name = solved(2.0, "tanh", 0.5, times)
+    expected = stationary_correlation(2.0, np.array([0.0, 10.0, 20.0]), dt=0.5)
+    np.testing.assert_allclose(values[2], expected[::-1])
+    np.testing.assert_allclose(np.diagonal(values), expected[0])
+    assert name == "stationary theory"
+    exact = solved(2.0, "tanh", 0.5, times - 1000.0)
+    assert exact[1] == "theory"
+    np.testing.assert_allclose(exact[0], values, atol=1e-6 * expected[0])
 
 
 def test_the_figure_of_any_program_shows_the_theory_of_this_one() -> None:
     drawn = figure(SAMPLE)
     assert drawn is not None
-    np.testing.assert_allclose(dashes(drawn.axes[1])[0][1], stationary_correlation(2.0, SAMPLE["time"], dt=0.5))
+    exact = correlation(2.0, "tanh", dt=0.5, steps=SAMPLE.sizes["time"] - 1)[0]
+    np.testing.assert_allclose(dashes(drawn.axes[0])[0][1], np.diagonal(exact))
+    np.testing.assert_allclose(dashes(drawn.axes[1])[0][1], exact[-1, ::-1])
 
 
 def test_a_study_draws_both_worlds_and_the_theory(tmp_path: Path) -> None:
     (equal, decay, *_), sample = drawn_by("random_rnn", tmp_path, "parameters.duration=3.0")
-    assert legend(equal) == ["simulation, $N$ = 50", r"sampler, $N = \infty$", "stationary theory"]
-    lags = sample["time"].values
-    np.testing.assert_allclose(dashes(decay)[0], (lags, stationary_correlation(2.0, lags, dt=0.05)), atol=1e-12)
+    assert legend(equal) == ["simulation, $N$ = 50", r"sampler, $N = \infty$", "theory"]
+    exact = correlation(2.0, "tanh", dt=0.05, steps=60)[0]
+    np.testing.assert_allclose(dashes(decay)[0], (sample["time"].values, exact[-1, ::-1]), atol=1e-12)
 
 
 def test_a_study_draws_the_scatter_of_networks_without_a_closed_form(tmp_path: Path) -> None:
