@@ -169,7 +169,7 @@ def _list() -> int:
 
 def _list_parameters(name: str) -> int:
     from sitesampler import models
-    from sitesampler.parameters import described
+    from sitesampler.signatures import described
 
     if name not in models.NAMES:
         raise InputError(f"there is no model {name!r}{did_you_mean(name, models.NAMES)}; `sitesampler list` names them")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import sitesampler as ss
 from sitesampler import models
 from sitesampler.errors import SiteSamplerError
-from sitesampler.parameters import check_parameters
+from sitesampler.signatures import check_parameters
 from sitesampler.worlds.rehearsal import rehearse
 
 

@@ -15,6 +15,7 @@ LAYERS = (
     ("errors", "version"),
     ("nonlinearities",),
     ("parameters",),
+    ("signatures",),
     ("models",),
     ("vectors",),
     ("physics", "records"),

@@ -18,14 +18,13 @@ from sitesampler.parameters import (
     above,
     at_least,
     between,
-    check_parameters,
-    described,
     kind_of,
     numbers,
     one_of,
     require,
     whole,
 )
+from sitesampler.signatures import check_parameters, described
 from sitesampler.studies.program import load_program
 from sitesampler.studies.study_file import StudyError, read_study
 

@@ -15,13 +15,13 @@ from sitesampler.errors import InputError, PopulationTooSmall, did_you_mean, lis
 from sitesampler.language.network import Network
 from sitesampler.language.script import Plan, Script
 from sitesampler.language.stage import Stage
-from sitesampler.parameters import check_parameters, signature_of
 from sitesampler.physics.order import OrderParameters
 from sitesampler.records.names import REPLICAS, Kind
 from sitesampler.records.recorder import Recorder, SilentRecorder
 from sitesampler.results.provenance import provenance
 from sitesampler.runs.options import NAMES, Asked
 from sitesampler.runs.pieces import Piece
+from sitesampler.signatures import check_parameters, signature_of
 from sitesampler.storage.trajectories import TrajectoryStore
 from sitesampler.vectors.layout import Layout
 from sitesampler.vectors.threads import Lanes

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 
 from sitesampler.errors import InputError, did_you_mean, listing
-from sitesampler.parameters import check_parameters
 from sitesampler.runs.options import IN_STUDIES
+from sitesampler.signatures import check_parameters
 from sitesampler.studies.study_file import Study, StudyError, place_of
 
 Program = Callable[..., None]

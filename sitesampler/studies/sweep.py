@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from sitesampler.compute.progress import Progress
 from sitesampler.compute.workers import workers_for
 from sitesampler.errors import InputError, SiteSamplerError, StorageError, did_you_mean, listing, name_of, shown
-from sitesampler.parameters import check_parameters, signature_of
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import NAMES, Kept, Placed
 from sitesampler.runs.pieces import Datasets, Piece, run_pieces
+from sitesampler.signatures import check_parameters, signature_of
 from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.journal import Journal, open_journal
 from sitesampler.storage.purpose import Inside, Purpose
