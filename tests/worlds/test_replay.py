@@ -138,6 +138,7 @@ WRONG: dict[str, tuple[Step, str]] = {
     "reverse": (lambda h: h[::-1], ORDER),
     "argsort": (lambda h: h[np.argsort(h)], ORDER),
     "roll": (lambda h: np.roll(h, 1), ORDER),
+    "pairs, where the number is even": (lambda h: np.repeat(h[::2], 2) if len(h) % 2 == 0 else h, ""),
     "first": (lambda h: h * h[0], ORDER),
     "last": (lambda h: h - h[-1], ORDER),
     "shuffle": (lambda h: np.random.default_rng(0).permutation(h), ORDER),
