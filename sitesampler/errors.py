@@ -7,6 +7,7 @@ an error; the layers that know do that.
 from __future__ import annotations
 
 import difflib
+import inspect
 import linecache
 import math
 import numbers
@@ -147,6 +148,12 @@ def program_line() -> str:
     if frame is None:
         return "in the program"
     return _describe(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+
+
+def line_of(function: Any) -> str:
+    """Return where a function of the user's begins; where that is not known, where the running program stands."""
+    code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)
+    return program_line() if code is None else _describe(code.co_filename, code.co_firstlineno, code.co_name)
 
 
 def raised_line(trace: TracebackType | None, filename: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,10 +14,12 @@ from sitesampler.errors import ProgramError, program_line, shown
 from sitesampler.language import loops
 from sitesampler.language.checks import array_given, array_of_numbers, check_columns, check_name, check_number
 from sitesampler.language.coupling import Coupling
+from sitesampler.language.equation import Equation
+from sitesampler.language.flow import Flow, choose, parts_of
 from sitesampler.language.groups import Group
 from sitesampler.language.script import Plan
 from sitesampler.language.sources import Sources
-from sitesampler.language.stage import Stage
+from sitesampler.language.stage import Instant, Stage
 from sitesampler.language.tensor_coupling import TensorCoupling
 from sitesampler.physics.matrix import Matrix
 from sitesampler.physics.tensor import Tensor
@@ -204,6 +206,55 @@ class Network(ABC):
         """Loop over the layers 1, ..., L; what is recorded in it has the dimension ``layer``."""
         return self._stage.run(loops.layers(L))
 
+    def flow(
+        self,
+        drift: Callable[..., Any],
+        state: Any,
+        duration: float,
+        dt: float,
+        *,
+        scheme: str | None = None,
+        noise: Any = None,
+        constrain: Callable[..., Any] | None = None,
+        record_dt: float | None = None,
+    ) -> Iterator[tuple[float, Any]]:
+        """Loop over the times 0, dt, ..., duration of a state that moves by dy/dt = drift(y): ``for t, y in ...``.
+
+        What the body of the loop does, ``J.add`` for example, acts on the step that comes next; of the state it sees a
+        copy of no consequence.  Drift, noise and constraint say products and averages, and neither draw nor record.
+
+        Parameters
+        ----------
+        drift : callable
+            Takes the parts of the state, ``drift(h)`` or ``drift(h, v)``, and the time if it has a parameter ``t``;
+            returns the derivative of each.  A `source` in it acts as a kick of the state: R(t', t') = 1.
+        state : site vector, number, or tuple of them
+            At time 0.
+        duration, dt : float
+            The duration is a whole number of steps dt.
+        scheme : "euler", "heun", "rk4" or "platen", optional
+            Of order 1, 2, 4 and 2 in dt.  By default rk4 without noise, heun with additive noise, and platen where the
+            noise depends on the state (``euler`` then is the scheme of Euler and Maruyama).
+        noise : number, callable, or tuple with one for each part, optional
+            Amplitude g of independent white noise at each site, dy = drift dt + g dW: a number or a function of ``t``
+            for additive noise, a function of the state for multiplicative noise in the sense of Ito, whose value at a
+            site depends on that site and on averages.
+        constrain : callable, optional
+            Applied to the state after each step, such as a projection on the sphere.
+        record_dt : float, optional
+            Step of the times of the loop, if not dt: a multiple of dt, or dt/2, dt/3, ...
+
+        Raises
+        ------
+        ProgramError
+            If scheme and noise do not go together, the duration is not a whole number of steps, or a function returns
+            something else than the state has.
+        """
+        parts = parts_of(state)
+        equation = Equation(self._stage, drift, noise, constrain, len(parts), not isinstance(state, tuple))
+        loop = loops.flow(duration, dt, record_dt)
+        return Flow(self._stage, self._groups, equation, parts, choose(scheme, equation), loop, dt).run()
+
     # ---------------------------------------------------------------------------------------------- sources, records
     def source(
         self, group: Group, k: int | None = None, name: str | None = None, at: ArrayLike | None = None
@@ -235,24 +286,26 @@ class Network(ABC):
         check_columns(k)
         if name is not None:
             check_name(name, "source", "input")
-        wanted = self._stage.is_recorded if at is None else self._is_now(at)
-        self._stage.say("source", group.name, detail=(k, name), columns=(k or 1) if wanted else 0, given=(at,))
+        instant = self._stage.instant
+        if not (self._stage.is_recorded(instant) if at is None else self._is_now(at, instant)):
+            instant = None
+        self._stage.say("source", group.name, detail=(k, name), columns=0 if instant is None else k or 1, given=(at,))
         self._sources.act(group.name, name)
 
         def field() -> NDArray[np.floating]:
-            full = self._sources.perturbation(group, k, name, wanted)
+            full = self._sources.perturbation(group, k, name, instant)
             return full[0] if k is None else full.T
 
         return self._stage.ask(field)
 
-    def _is_now(self, at: ArrayLike) -> bool:
-        """Say whether the present time is one of those given, all of which must be times of the loop."""
+    def _is_now(self, at: ArrayLike, instant: Instant | None) -> bool:
+        """Say whether a field acts at one of the times given, all of which must be times of the loop."""
         loop = self._stage.loop("a source")
         moments = array_of_numbers(at, "at=", axes=1).ravel()
         for moment in moments:
             if not loop.holds(moment):
                 raise ProgramError(f"{program_line()}: at={moment:g} is not a time of the loop around the source")
-        return bool(np.any(np.isclose(moments, self._stage.time)))
+        return instant is not None and bool(np.any(np.isclose(moments, instant.time)))
 
     def record(self, t: float, **values: Any) -> None:
         """Keep what the result shows: site vectors, lists of them (layers), numbers and small arrays.

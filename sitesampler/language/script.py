@@ -16,7 +16,7 @@ from sitesampler.errors import ProgramError, program_line
 from sitesampler.records.contents import Contents
 
 #: Words that draw numbers for every site of a group.
-_DRAWS = ("normal", "uniform", "bernoulli", "choice", "source")
+DRAWS = ("normal", "uniform", "bernoulli", "choice")
 _PRODUCTS = ("J @", "J.T @", "force")
 #: Said at the end of each step of a loop.
 STEP = "step"
@@ -76,7 +76,7 @@ class Plan(Contents):
     @cached_property
     def draws(self) -> list[int]:
         """Vectors drawn from each group."""
-        return self._columns((event.groups, event.columns) for event in self.said(*_DRAWS))
+        return self._columns((event.groups, event.columns) for event in self.said(*DRAWS, "source"))
 
     @cached_property
     def products(self) -> list[int]:
@@ -157,6 +157,12 @@ class Script:
                 f"{program_line()}: the program comes to {event}, where another run of it came to {expected}; it must "
                 "draw, multiply, average and record in the same order each time it runs"
             )
+
+    def foretold(self, word: str) -> Said | None:
+        """Return what the rehearsal said next, if it is this word."""
+        if self.rehearsing or self._next >= len(self.plan.events) or self.plan.events[self._next].word != word:
+            return None
+        return self.plan.events[self._next]
 
     def finish(self) -> None:
         """Check that the program said all that it said in its rehearsal."""

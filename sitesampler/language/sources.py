@@ -7,7 +7,7 @@ from typing import Protocol
 from sitesampler.errors import ProgramError, program_line
 from sitesampler.language.groups import Group
 from sitesampler.language.script import Plan
-from sitesampler.language.stage import Stage
+from sitesampler.language.stage import Instant, Stage
 from sitesampler.records.names import FORCE
 from sitesampler.records.responses import Probe, SourceProbe
 from sitesampler.vectors.arrays import Rows
@@ -47,18 +47,22 @@ class Sources:
         if None in names and len(names) > 1:
             raise ProgramError(f"{program_line()}: several sources act on {group!r}; give each a name=")
 
-    def perturbation(self, group: Group, k: int | None, name: str | None, wanted: bool) -> Rows:
-        """Return a perturbation of the twins alone, (k, rows), and let the records be correlated with it."""
-        if group.layout.perturbation is None or not wanted:
+    def perturbation(self, group: Group, k: int | None, name: str | None, instant: Instant | None) -> Rows:
+        """Return a perturbation of the twins alone, (k, rows), and let the records be correlated with it.
+
+        It acts at an instant, or is zero.
+        """
+        if group.layout.perturbation is None or instant is None:
             return group.layout.zeros(k or 1)
         probe = self._probes.get((group.name, name))
         if probe is None:
-            probe = SourceProbe(group.draws.table(), label(self._stage.plan, group.name, name), self._stage.step, k)
+            ending = label(self._stage.plan, group.name, name)
+            probe = SourceProbe(group.draws.table(), ending, instant.unit, k, instant.kick)
             self._probes[group.name, name] = probe
             self.add(group, probe)
         field = group.draws.normal(k or 1)
-        probe.append(self._stage.time, field)
-        return group.layout.perturbed(field)
+        probe.append(instant.time, field)
+        return group.layout.perturbed(field if instant.strength == 1 else instant.strength * field)
 
     def add(self, group: Group, probe: Probe) -> None:
         """Let the later records of a group be correlated with a probe."""

@@ -8,19 +8,82 @@ apart by hand when a run is over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 from sitesampler.errors import NotFinite, ProgramError, program_line, shown
 from sitesampler.language.loops import Loop
-from sitesampler.language.script import STEP, Plan, Said, Script
+from sitesampler.language.script import DRAWS, STEP, Plan, Said, Script
 from sitesampler.physics.order import OrderParameters
 from sitesampler.records.variable import Position
 from sitesampler.vectors import arrays
 from sitesampler.vectors.arrays import Rows
 
 Answer = TypeVar("Answer")
+
+#: What is wrong with a word in a function that a flow calls, and what is right; any word that is not here, nor among
+#: those that a function may say.
+_IN_STAGES = {
+    "record": "records, at times that are stages of a step and no solution; record in the body of the loop",
+    "add": "changes a coupling, once for each stage of a step; J.add stands in the body of the loop, between steps",
+    "scale": "changes a coupling, once for each stage of a step; J.scale stands in the body of the loop, between steps",
+}
+_DRAWN = (
+    "draws random numbers, other ones for each stage of a step; draw what stays before the flow, and give the noise of "
+    "each step as noise="
+)
+_NO_PART = "says {word}, and is called for each stage of a step; say it before the flow, or in the body of the loop"
+_MAY_SAY = ("J @", "J.T @", "force", "mean", "overlap", "outlier_eigenvalues", "outlier_singular_values")
+
+
+@dataclass(frozen=True)
+class Instant:
+    """When a field acts that stands where the program is.
+
+    Attributes
+    ----------
+    time : float
+        The t' of its response.
+    index : int
+        The step of the loop that this is.
+    unit : float or None
+        What the response is divided by to be one per unit time.
+    strength : float
+        Of the field, in units of the one that the response is to.
+    kick : bool
+        Whether it is a kick of the state of a flow, which the records at its own time have in them.
+    """
+
+    time: float
+    index: int
+    unit: float | None
+    strength: float = 1.0
+    kick: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a function that a flow was given.
+
+    Attributes
+    ----------
+    what : str
+        The function: "the drift".
+    instant : Instant or None
+        When a field in it acts, if it does.
+    sources : bool
+        Whether sources may stand in it.
+    begins : bool
+        Whether it is not part of a step, but shows what a field does at the start.
+    """
+
+    what: str
+    instant: Instant | None = None
+    sources: bool = False
+    begins: bool = False
 
 
 class Stage:
@@ -38,6 +101,9 @@ class Stage:
         Called at every step of a loop.
     """
 
+    #: Whether a vector may diverge, and a step be too long for what moves: on a few sites that stand for many.
+    lenient = False
+
     def __init__(
         self, script: Script, order: OrderParameters, every: int = 1, on_step: Callable[[], None] | None = None
     ) -> None:
@@ -45,6 +111,9 @@ class Stage:
         self._on_step = on_step
         self._loops: list[Loop] = []
         self._finished: Loop | None = None
+        #: The function of a flow that is being called.
+        self.call: Call | None = None
+        self._overheard: list[tuple[str, tuple[str, ...], Any]] | None = None
         #: Where the run is, for messages.
         self.place = "the start"
         #: Lengths of the vectors of each group, by which they are told apart.
@@ -70,7 +139,53 @@ class Stage:
         ProgramError
             If they differ: a program must draw, multiply and average in the same order each time it runs.
         """
+        self._refuse_in_flows(word)
+        if self._overheard is not None:
+            self._overheard.append((word, groups, given))
+            return
         self.script.follow(Said(word, groups, detail, columns))
+
+    def _refuse_in_flows(self, word: str) -> None:
+        """Refuse a word that has no one meaning where a flow is."""
+        call = self.call
+        if call is None:
+            if word in ("add", "scale") and self._loops and self._loops[-1].records_per_step > 1:
+                raise ProgramError(
+                    f"{program_line()}: a coupling changes between the steps of a flow, and record_dt is shorter than "
+                    "a step, which has been made when its first record is; leave record_dt out, or use a smaller dt"
+                )
+            if word == "source" and self._loops and self._loops[-1].flows:
+                raise ProgramError(
+                    f"{program_line()}: the source of a flow stands in its drift, as in the equation of motion"
+                )
+        elif word not in _MAY_SAY and not (word == "source" and call.sources):
+            said = f"group.{word}" if word == "values" else f"net.{word}"
+            reason = _DRAWN if word in DRAWS else _IN_STAGES.get(word, _NO_PART.format(word=said))
+            raise ProgramError(f"{program_line()}: {call.what} {reason}")
+
+    @property
+    def is_overhearing(self) -> bool:
+        """Whether what is said now does not count."""
+        return self._overheard is not None
+
+    def overhear(self, call: Callable[[], Any]) -> list[tuple[str, tuple[str, ...], Any]]:
+        """Return what is said in a call, with the groups and what is given, without it being part of the program."""
+        heard: list[tuple[str, tuple[str, ...], Any]] = []
+        self._overheard = heard
+        try:
+            call()
+        finally:
+            self._overheard = None
+        return heard
+
+    @contextmanager
+    def calling(self, call: Call) -> Iterator[None]:
+        """Be in a function of a flow."""
+        self.call = call
+        try:
+            yield
+        finally:
+            self.call = None
 
     def ask(self, answer: Callable[[], Answer]) -> Answer:
         """Return what the world answers to the word that was said last."""
@@ -106,24 +221,18 @@ class Stage:
         return bool(self._loops)
 
     @property
-    def time(self) -> float:
-        """Time, step or layer of the innermost loop."""
-        return self.loop("a source or a force").values[self.index]
+    def instant(self) -> Instant | None:
+        """When a field acts that stands here: in this step of the innermost loop, or as the call of a flow says."""
+        loop = self.loop("a source or a force")
+        if self.call is not None:
+            return self.call.instant
+        if loop.flows:
+            return None
+        return Instant(loop.values[loop.index], loop.index, loop.dt)
 
-    @property
-    def index(self) -> int:
-        """Number of the step of the innermost loop, from 0."""
-        return self.loop("a source or a force").index
-
-    @property
-    def step(self) -> float | None:
-        """Time step of the innermost loop, if it is a clock."""
-        return self.loop("a source or a force").dt
-
-    @property
-    def is_recorded(self) -> bool:
-        """Whether records of this step are kept."""
-        return self.index % self.every == 0
+    def is_recorded(self, instant: Instant | None) -> bool:
+        """Whether records of the step are kept in which a field acts."""
+        return instant is not None and instant.index % self.every == 0
 
     def position(self, t: float) -> Position:
         """Return the place of a record: in the innermost loop whose time it is, or after the last one."""

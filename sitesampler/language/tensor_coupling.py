@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sitesampler.errors import ProgramError, program_line
 from sitesampler.language.groups import Group
 from sitesampler.language.no_array import NoArray
 from sitesampler.language.sources import Sources, label
-from sitesampler.language.stage import Stage
+from sitesampler.language.stage import Instant, Stage
 from sitesampler.physics.tensor import Tensor
 from sitesampler.records.names import FORCE
 from sitesampler.records.responses import SteinProbe
@@ -66,24 +67,38 @@ class TensorCoupling(NoArray):
         return stage.ask(lambda: self._force(rows))
 
     def _force(self, rows: Rows) -> NDArray[np.floating]:
-        images = self.tensor.images
+        stage, images, instant = self._stage, self.tensor.images, self._instant
         if images is None:  # the twins respond, as to a source
             out = self.tensor.force(rows)
-            return (out + self._sources.perturbation(self.group, None, FORCE, self._stage.is_recorded))[0]
+            instant = instant if stage.is_recorded(instant) else None
+            return (out + self._sources.perturbation(self.group, None, FORCE, instant))[0]
         known = len(images)
         out = self.tensor.force(rows)
         if len(images) > known:
             self._note_response()
-        elif self._probe is not None:
-            self._probe.drop(self._stage.time, self.tensor.weights)
+        elif self._probe is not None and stage.call is not None:
+            # What acts in another stage too is no kick, whatever its time.
+            self._probe.drop(math.nan, self.tensor.weights)
+        elif self._probe is not None and instant is not None:
+            self._probe.drop(instant.time, self.tensor.weights)
         return out[0]
+
+    @property
+    def _instant(self) -> Instant | None:
+        """When a field acts that is added to a force: in a flow not at the start, which no force comes before."""
+        call = self._stage.call
+        return None if call is not None and call.begins else self._stage.instant
 
     def _note_response(self) -> None:
         """Let records be correlated with the normal that the newest force is made of."""
-        stage, tensor = self._stage, self.tensor
+        stage, tensor, instant = self._stage, self.tensor, self._instant
+        loop = stage.loop("a force")
         if self._probe is None:
             assert tensor.images is not None
             ending = label(stage.plan, self.group.name, FORCE)
-            self._probe = SteinProbe(tensor.images, lambda: tensor.factor, ending, stage.step)
+            self._probe = SteinProbe(tensor.images, lambda: tensor.factor, ending, loop.unit, loop.flows)
             self._sources.add(self.group, self._probe)
-        self._probe.append(stage.time, stage.index)
+        if instant is None:
+            self._probe.append(loop.time, None)
+        else:
+            self._probe.append(instant.time, instant.index)

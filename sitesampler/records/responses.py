@@ -31,10 +31,12 @@ class Probe(ABC):
         Time step that the response is per unit time of; None for raw responses.
     columns : int or None
         Inner columns of the field.
+    kicks : bool
+        Whether the fields are kicks of the state of a flow at their times.
     """
 
-    def __init__(self, label: str, dt: float | None, columns: int | None) -> None:
-        self.label, self.dt, self.columns = label, dt, columns
+    def __init__(self, label: str, dt: float | None, columns: int | None, kicks: bool = False) -> None:
+        self.label, self.dt, self.columns, self.kicks = label, dt, columns, kicks
         #: Of the fields, in their order; several of one step have the same.
         self.times: list[float] = []
 
@@ -54,6 +56,15 @@ class Probe(ABC):
     def finish(self, averages: Averages) -> Averages:
         """Turn the averages of one record into derivatives."""
 
+    def come(self, averages: Averages, time: float) -> Averages:
+        """Return averages of what is recorded at a time, without those with kicks that come later.
+
+        A state between two steps of a flow is made of both of them.
+        """
+        if self.kicks:
+            averages[np.array(self.times) > time] = 0
+        return averages
+
     def chosen(self, every: int) -> NDArray[np.intp]:
         """Return which of the times a thinned result keeps."""
         return np.arange(len(self.times))
@@ -67,8 +78,8 @@ class Probe(ABC):
 class SourceProbe(Probe):
     """The perturbations of ``net.source``: R(t, t') = <delta h(t) w(t')>."""
 
-    def __init__(self, normals: Table, label: str, dt: float | None, columns: int | None) -> None:
-        super().__init__(label, dt, columns)
+    def __init__(self, normals: Table, label: str, dt: float | None, columns: int | None, kicks: bool = False) -> None:
+        super().__init__(label, dt, columns, kicks)
         self.normals = normals
 
     def append(self, time: float, field: Rows) -> None:
@@ -96,19 +107,21 @@ class SteinProbe(Probe):
         The normals z, one for each time that the factor has.
     factor : callable
         Returns the lower triangular factor L at those times, (kept, kept), as far as it is known by then.
-    label, dt
+    label, dt, kicks
         See `Probe`.
     """
 
-    def __init__(self, images: Table, factor: Callable[[], Averages], label: str, dt: float | None) -> None:
-        super().__init__(label, dt, None)
+    def __init__(
+        self, images: Table, factor: Callable[[], Averages], label: str, dt: float | None, kicks: bool = False
+    ) -> None:
+        super().__init__(label, dt, None, kicks)
         self._images, self._factor = images, factor
-        self._indices: list[int] = []
+        self._indices: list[int | None] = []
         #: Forces that carry what a later one without a normal of its own does to the spins, too.
         self._spoilt: set[int] = set()
 
-    def append(self, time: float, index: int) -> None:
-        """Note that the tensor has made a force of its own at this time."""
+    def append(self, time: float, index: int | None) -> None:
+        """Note that the tensor has made a force of its own at this time; in a stage of a flow that is no kick, None."""
         self._note(time)
         self._indices.append(index)
 
@@ -118,7 +131,8 @@ class SteinProbe(Probe):
         In a step with several forces, those of its own do no harm: their responses add up.
         """
         here = range(len(self.times))
-        self._spoilt.update(n for n in here if abs(weights[n]) > _NEGLIGIBLE and self.times[n] != time)
+        shown = (n for n in here if self._indices[n] is not None)
+        self._spoilt.update(n for n in shown if abs(weights[n]) > _NEGLIGIBLE and self.times[n] != time)
 
     @property
     def unresolved(self) -> str:
@@ -132,7 +146,7 @@ class SteinProbe(Probe):
 
     def chosen(self, every: int) -> NDArray[np.intp]:
         """Return the kept times whose steps a thinned result keeps."""
-        return np.flatnonzero(np.asarray(self._indices, int) % every == 0)
+        return np.array([n for n, i in enumerate(self._indices) if i is not None and i % every == 0], np.intp)
 
     def correlate(self, sites: Rows, differences: Rows | None) -> Averages:
         """Return averages of the vector itself with the normals so far."""

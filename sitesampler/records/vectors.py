@@ -64,7 +64,9 @@ class VectorRecord:
             for probe in probes[layer]:
                 response = self._responses.setdefault(probe.label, _Response([None] * len(self.groups)))
                 response.probes[layer] = probe
-                response.averages[index, layer] = probe.finish(probe.correlate(sites, differences))
+                response.averages[index, layer] = probe.come(
+                    probe.finish(probe.correlate(sites, differences)), position.coordinate
+                )
                 response.equal_times |= bool(probe.times) and probe.times[-1] == position.coordinate
         self.positions.append(position)
 
@@ -138,9 +140,16 @@ class VectorRecord:
             **RESPONSE.attrs(name),
             "per_unit_time": int(first.dt is not None),
             "equal_times_count": int(response.equal_times),
+            **({"of_kicks": 1} if first.kicks else {}),
             "comment": (
                 "derivative with respect to the source at time_, "
-                + ("per unit time (divided by dt)" if first.dt else "raw, not divided by a time step")
+                + (
+                    "per unit time"
+                    if first.kicks
+                    else "per unit time (divided by dt)"
+                    if first.dt
+                    else "raw, not divided by a time step"
+                )
                 + ("; equal times count" if response.equal_times else "; zero at equal times")
             ),
         }

@@ -252,6 +252,9 @@ def _fdt(dataset: xr.Dataset, record: str, temperature: float, waiting: float, s
     step = float(times[1] - times[0]) if R.attrs.get("per_unit_time") else 1.0
     # R is zero where the field comes later; it is NaN where none was recorded, and where it could not be told.
     chi = step * R.sum("time_", skipna=UNRESOLVED not in R.attrs, min_count=1)
+    if R.attrs.get("of_kicks"):  # of a flow, where R is continuous up to equal times: the trapezoid has half the ends
+        ends = R.isel(time_=xr.DataArray(_places(R.time_.values, times), dims="time"))
+        chi = chi - step / 2 * (R.sel(time_=t_w) + ends.isel(time=xr.DataArray(np.arange(len(times)), dims="time")))
     now = C.isel(
         time_=xr.DataArray(_places(C.time_.values, times), dims="time"),
         time=xr.DataArray(np.arange(len(times)), dims="time"),

@@ -16,7 +16,7 @@ from sitesampler.errors import NotFinite, ProgramError
 from sitesampler.language.groups import Group
 from sitesampler.language.script import Plan, Script
 from sitesampler.language.sources import Sources, label
-from sitesampler.language.stage import Answer, Stage
+from sitesampler.language.stage import Answer, Instant, Stage
 from sitesampler.physics.order import LiveOrderParameters
 from sitesampler.physics.tensor import Tensor
 from sitesampler.records.contents import Inspector
@@ -77,6 +77,8 @@ def rehearse(
 class LenientStage(Stage):
     """A stage on which a vector may diverge: a tiny network may where the real one does not."""
 
+    lenient = True
+
     def check_finite(self, rows: Rows, word: str) -> None:
         """Refuse only what no run can mend, before any loop."""
         if not self.in_loop:
@@ -95,20 +97,22 @@ class _RehearsalStage(LenientStage):
 
     def say(self, word: str, *groups: str, detail: tuple[Any, ...] = (), columns: int = 0, given: Any = ()) -> None:
         """Write the word down, with what it is given."""
-        super().say(word, *groups, detail=detail, columns=columns)
-        self._tape.hear(given)
+        super().say(word, *groups, detail=detail, columns=columns, given=given)
+        if not self.is_overhearing:
+            self._tape.hear(given)
 
     def ask(self, answer: Callable[[], Answer]) -> Answer:
         """Return what the network answers, and write it down."""
         found = super().ask(answer)
-        self._tape.keep(found, over_sites=bool(self.plan.events[-1].groups))
+        if not self.is_overhearing:
+            self._tape.keep(found, over_sites=bool(self.plan.events[-1].groups))
         return found
 
 
 class _Fields(Sources):
     """Sources that act on the sites themselves, a little: in zeros a program could mix sites unseen."""
 
-    def perturbation(self, group: Group, k: int | None, name: str | None, wanted: bool) -> Rows:
+    def perturbation(self, group: Group, k: int | None, name: str | None, instant: Instant | None) -> Rows:
         """Return a small field."""
         return _FIELD * group.draws.normal(k or 1)
 
