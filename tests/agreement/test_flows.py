@@ -119,6 +119,26 @@ def test_the_correlation_of_ornstein_and_uhlenbeck(scheme: str, order: int) -> N
     np.testing.assert_allclose(orders(errors)[-1], order, atol=0.3)
 
 
+@pytest.mark.parametrize(("scheme", "order"), [("euler", 1), ("platen", 2)])
+def test_noise_whose_amplitude_is_an_average_of_the_state(scheme: str, order: int) -> None:
+    """Dh = -h dt + g dW with g^2 = <h^2>: Gaussian, with d<h^2>/dt = -<h^2> and C(t, t') = e^-max(t, t')."""
+
+    def program(net: Any, *, dt: float) -> None:
+        group = net.sites()
+
+        def noise(h: Any) -> Any:
+            return np.sqrt(net.overlap(h, h))
+
+        for t, h in net.flow(lambda h: -h, group.normal(), 2.0, dt, scheme=scheme, noise=noise):
+            net.record(t, h=h)
+
+    errors = []
+    for dt in (0.25, 0.125, 0.0625):
+        ds = ss.sample(program, population=10_000, dt=dt, **QUIET)
+        errors.append(np.abs(at(ds.C_h) - [np.exp(-max(t, s)) for t, s in POINTS]).max())
+    np.testing.assert_allclose(orders(errors)[-1], order, atol=0.3)
+
+
 # ------------------------------------------------------------------------------------------------- nonlinear networks
 def chaotic(net: Any, *, dt: float, symmetry: float = 0.0, scheme: str | None = None, at: Any = None) -> None:
     neurons = net.sites()
