@@ -249,6 +249,16 @@ class Network(ABC):
         ProgramError
             If scheme and noise do not go together, the duration is not a whole number of steps, or a function returns
             something else than the state has.
+
+        Examples
+        --------
+        >>> import sitesampler as ss
+        >>> def decay(net):
+        ...     for t, h in net.flow(lambda h: -h, net.sites().normal(), duration=1.0, dt=0.5):
+        ...         net.record(t, h=h)
+        >>> ds = ss.sample(decay, population=100, replicas=2, seed=0)
+        >>> f"{ds.C_h.sel(time=1, time_=0).item():.4f}"  # exp(-1) = 0.3679
+        '0.3682'
         """
         parts = parts_of(state)
         equation = Equation(self._stage, drift, noise, constrain, len(parts), not isinstance(state, tuple))

@@ -94,6 +94,8 @@ _DIGITS = 12
 STDERR = STANDARD_ERROR.name("")
 #: Attribute of a variable that is NaN where it is not known, which says why.
 UNRESOLVED = "unresolved"
+#: Attribute of a response to kicks of a flow, which have acted at equal times already.
+OF_KICKS = "of_kicks"
 
 #: Kinds of variables in the results of runs.
 OF_RUNS = (NUMBER, CORRELATION, RESPONSE, MEAN, KURTOSIS, TRAJECTORY, STANDARD_ERROR, REPLICAS)

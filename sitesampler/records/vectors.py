@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sitesampler.records.contents import RecordedGroup
-from sitesampler.records.names import CORRELATION, KURTOSIS, MEAN, RESPONSE, TRAJECTORY, UNRESOLVED
+from sitesampler.records.names import CORRELATION, KURTOSIS, MEAN, OF_KICKS, RESPONSE, TRAJECTORY, UNRESOLVED
 from sitesampler.records.responses import Probe
 from sitesampler.records.variable import Array, Position, Variable, check_order
 from sitesampler.vectors import arrays
@@ -140,7 +140,7 @@ class VectorRecord:
             **RESPONSE.attrs(name),
             "per_unit_time": int(first.dt is not None),
             "equal_times_count": int(response.equal_times),
-            **({"of_kicks": 1} if first.kicks else {}),
+            **({OF_KICKS: 1} if first.kicks else {}),
             "comment": (
                 "derivative with respect to the source at time_, "
                 + (

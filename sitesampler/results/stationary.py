@@ -17,6 +17,7 @@ from sitesampler.records.names import (
     CORRELATION,
     FDT_RATIO,
     INTEGRATED_RESPONSE,
+    OF_KICKS,
     RELAXATION_TIME,
     RESPONSE,
     SPECTRUM,
@@ -111,7 +112,8 @@ def fdt(
     chi(tau) is the integral of R(t_w + tau, s) over s from the waiting time t_w to t_w + tau, and the ratio X(tau) =
     temperature chi(tau) / [C(t, t) - C(t, t_w)] with t = t_w + tau: 1 in equilibrium, and the slope of the plot of chi
     against C in a system that ages (Cugliandolo & Kurchan 1993).  The integral is a sum over the recorded times, as
-    Euler steps have it, with an error of first order in their distance.
+    Euler steps have it, with an error of first order in their distance; of the kicks in a flow it is a trapezoid sum,
+    of second order.
 
     Parameters
     ----------
@@ -247,12 +249,15 @@ def _fdt(dataset: xr.Dataset, record: str, temperature: float, waiting: float, s
     if "input" in C.dims:
         raise InputError(f"fdt takes site vectors without inner columns, and {record!r} has some; derive it by hand")
     times = _window(C, "waiting", waiting)
+    if R.attrs.get(OF_KICKS):  # the kicks of a flow are at its steps, where its records may be closer
+        kicks = times[np.isin(times, R.time_.values[R.notnull().any([dim for dim in R.dims if dim != "time_"]).values])]
+        times = kicks if len(kicks) > 1 and np.allclose(np.diff(kicks), kicks[1] - kicks[0]) else times
     t_w = times[0]
     C, R = C.sel(time=times), R.sel(time=times, time_=R.time_[R.time_ >= t_w - 1e-9 * abs(t_w)])
     step = float(times[1] - times[0]) if R.attrs.get("per_unit_time") else 1.0
     # R is zero where the field comes later; it is NaN where none was recorded, and where it could not be told.
     chi = step * R.sum("time_", skipna=UNRESOLVED not in R.attrs, min_count=1)
-    if R.attrs.get("of_kicks"):  # of a flow, where R is continuous up to equal times: the trapezoid has half the ends
+    if R.attrs.get(OF_KICKS):  # where R is continuous up to equal times: the trapezoid has half the ends
         ends = R.isel(time_=xr.DataArray(_places(R.time_.values, times), dims="time"))
         chi = chi - step / 2 * (R.sel(time_=t_w) + ends.isel(time=xr.DataArray(np.arange(len(times)), dims="time")))
     now = C.isel(

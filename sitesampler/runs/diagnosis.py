@@ -8,6 +8,7 @@ say what part of an error each of them makes.  They are pieces with seeds of the
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -214,9 +215,16 @@ def _parts(program: Any, base: xr.Dataset, first: dict[str, Any], options: dict[
     if is_number(dt):
         every = options.get("every", 1)
         thinned = {"every": every // 2} if every % 2 == 0 else {}  # the times that are recorded stay the same
-        parts.append(_Part("time_step", {"dt": 2 * float(dt), "replicas": twice, **thinned}, 1.0))
+        weight = 1 / (2 ** _order(base) - 1)
+        parts.append(_Part("time_step", {"dt": 2 * float(dt), "replicas": twice, **thinned}, weight))
     looser = {"tolerance": _LOOSER * first["tolerance"]}
     return [*parts, _Part("tolerance", looser, 1 / (_LOOSER - 1), subtracted=False)]
+
+
+def _order(base: xr.Dataset) -> int:
+    """Return the order in the time step: that of the schemes of flows; of maps, and beside them, one."""
+    told = base.attrs.get("scheme_order", 1)
+    return told if isinstance(told, int) else min(json.loads(told))
 
 
 def _in_use(chunk: int, population: int) -> int:

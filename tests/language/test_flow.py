@@ -165,6 +165,18 @@ def test_flows_follow_each_other_stand_in_loops_and_may_be_left() -> None:
     assert ds.attrs["scheme"] == '["rk4", "heun"]'
 
 
+def test_outliers_are_those_of_the_recorded_times() -> None:
+    def program(net: Any) -> None:
+        group = net.sites()
+        J, v = net.coupling(group, gain=0.1, symmetry=1), group.normal()
+        J.add(v, v, strength=2.0)
+        for t, h in net.flow(lambda h: J @ h - h, group.normal(), 1.0, 0.5):
+            net.record(t, h=h, outliers=J.outlier_eigenvalues())
+
+    ds = ss.sample(program, population=400, **OPTIONS)
+    np.testing.assert_allclose(ds.outliers.squeeze(), 2 + 0.1**2 / 2, rtol=1e-3)
+
+
 # -------------------------------------------------------------------------------------------------- noise, constraints
 def test_ito_noise_leaves_the_mean_alone() -> None:
     """Dx = x dW: <x> = 1 and <x^2> = e^t; in the sense of Stratonovich <x> would be e^(t/2)."""
@@ -376,6 +388,22 @@ def test_a_step_too_long_for_the_fastest_rate_is_said_with_one_that_would_do(sch
     with pytest.raises(SiteSamplerError):
         sampled(decay(lambda h: -100 * h**3, scheme=scheme))
     sampled(decay(lambda h: -2 * h, scheme=scheme))
+
+
+def test_a_step_too_long_for_spins_is_said_too() -> None:
+    def program(net: Any) -> None:
+        group = net.sites()
+        K = net.tensor_coupling(group, order=3)
+
+        def drift(s: Any) -> Any:
+            force = K.force(s)
+            return force - net.overlap(s, force) / net.overlap(s, s) * s
+
+        for t, s in net.flow(drift, group.normal(), 10.0, 1.0, scheme="heun"):
+            net.record(t, s=s)
+
+    with pytest.raises(ProgramError, match="a step of dt=1 is too long in the scheme 'heun'"):
+        ss.sample(program, population=500, **OPTIONS)
 
 
 # ----------------------------------------------------------------------------------------------------------- responses

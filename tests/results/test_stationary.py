@@ -155,3 +155,26 @@ def test_a_response_that_could_not_be_told_gives_no_ratio() -> None:
     with pytest.warns(RuntimeWarning, match="R_s is NaN where it is not known"):
         ds = ss.sample(ss.models.spherical_pspin, seed=0, keep=0, progress=False, **call)
     assert ss.fdt(ds, "s", temperature=1.0, waiting=0).X_s.isnull().isel(lag=-1)
+
+
+@pytest.mark.parametrize("record_dt", [None, 0.05])
+def test_the_response_of_a_flow_is_integrated_by_trapezoids(record_dt: float | None) -> None:
+    """Heun's steps of OU have R(n dt) = a^n with a = 1 - z + z^2/2, z = K dt, and X = 1 + z^2/2 + ..., of second order.
+
+    C(0) = 2 T dt (1 - z/2)^2 / (1 - a^2), so that X = (1 + a)^2 / (2 - z)^2.
+    """
+    z = K * DT
+    a = 1 - z + z**2 / 2
+
+    def flow(net: Any) -> None:
+        sites = net.sites()
+        start = np.sqrt(2 * T * DT * (1 - z / 2) ** 2 / (1 - a**2)) * sites.normal()
+        drift = lambda h: net.source(sites) - K * h  # noqa: E731
+        for t, h in net.flow(drift, start, 4.0, DT, noise=np.sqrt(2 * T), record_dt=record_dt):
+            net.record(t, h=h)
+
+    ds = ss.sample(flow, population=600, replicas=2, seed=0, keep_replicas=True)
+    found = ss.fdt(ds, "h", temperature=T, waiting=1)
+    np.testing.assert_allclose(found.lag, np.arange(31) * DT, atol=1e-9)
+    np.testing.assert_allclose(found.X_h[1:], (1 + a) ** 2 / (2 - z) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(found.chi_h, DT * (1 - a ** np.arange(31)) * (1 + a) / (2 - 2 * a), atol=1e-6)

@@ -95,6 +95,21 @@ def test_the_lyapunov_exponent_is_low_and_its_extrapolated_value_is_not() -> Non
     assert abs(float((limit - ds.exponent_extrapolated) / ds.exponent_extrapolated_stderr)) < 2.5
 
 
+@pytest.mark.parametrize("scheme", ["euler", "heun", "rk4"])
+def test_the_time_step_of_a_flow_counts_with_the_order_of_its_scheme(scheme: str) -> None:
+    """Decay, C(1, 1) = e^-2; what is left after extrapolation is of higher order."""
+
+    def decay(net: Any, *, dt: float = 0.125) -> None:
+        group = net.sites()
+        for t, h in net.flow(lambda h: -h, group.normal(), 1.0, dt, scheme=scheme):
+            net.record(t, h=h)
+
+    ds = diagnose(decay, population=100, replicas=2, seed=0).sel(time=1, time_=1)
+    error = float(ds.C_h - np.exp(-2))
+    assert abs(float(ds.C_h_time_step) - error) < 0.2 * abs(error)
+    assert abs(float(ds.C_h_extrapolated) - np.exp(-2)) < 0.2 * abs(error)
+
+
 def test_a_program_in_steps_has_no_part_of_a_time_step() -> None:
     ds = diagnose(ss.models.deep_network, population=200, replicas=4, seed=0, steps=3)
     kinds = {name.removeprefix("loss_") for name in map(str, ds) if name.startswith("loss_")}
