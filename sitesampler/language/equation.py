@@ -57,13 +57,14 @@ class Function:
         timed = [p for p in known if p.name == "t" and p.kind is not p.VAR_POSITIONAL]
         places = [p for p in known if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p not in timed]
         needed = [p for p in places if p.default is p.empty]
-        if timed and places and known.index(timed[0]) < known.index(places[-1]):
-            raise ProgramError(f"{self.line}: {word} takes the time t after the parts of the state")
         many = any(p.kind is p.VAR_POSITIONAL for p in known)
+        begins = bool(timed) and known[0] is timed[0]
+        if begins and not needed and not many and word == "the noise":
+            return False, True
+        if timed and any(known.index(timed[0]) < known.index(p) for p in places[: self._count]):
+            raise ProgramError(f"{self.line}: {word} takes the time t after the parts of the state")
         if len(needed) <= self._count and (many or len(places) >= self._count):
             return True, bool(timed)
-        if timed and not places and not many and word == "the noise":
-            return False, True
         parts = "the state" if self._count == 1 else f"the {self._count} parts of the state"
         raise ProgramError(
             f"{self.line}: {word} must take {parts}, and t if it needs the time; it takes "

@@ -174,6 +174,7 @@ class Flow:
     # ---------------------------------------------------------------------------------------------------------- checks
     def _watched(self, y: State) -> Any:
         """Return the state for the body of the loop; a rehearsal sees whether that changes it."""
+        self._loop.state = y
         self._kept = [np.copy(part) for part in y] if self._stage.script.rehearsing else []
         return self._equation.shown(y)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -58,6 +58,8 @@ class Loop:
     unit : float or None
         What the response to a field that acts in one force is divided by to be one per unit time: the time step, or in
         a flow the time for which the last stage counts.
+    state : tuple
+        Of a flow, the parts of its state that the body was given last.
     """
 
     kind: str
@@ -67,6 +69,7 @@ class Loop:
     steps_per_record: int = 0
     records_per_step: int = 0
     unit: float | None = None
+    state: tuple[Any, ...] = ()
 
     @property
     def flows(self) -> bool:

@@ -36,6 +36,7 @@ class TensorCoupling(NoArray):
     def __init__(self, stage: Stage, group: Group, tensor: Tensor, sources: Sources) -> None:
         self._stage, self.group, self.tensor, self._sources = stage, group, tensor, sources
         self._probe: SteinProbe | None = None
+        self._newest: tuple[Any, Rows] | None = None
 
     def _instead(self, symbol: str, others: tuple[Any, ...]) -> str:
         return "a tensor coupling acts on a vector of spins as K.force(s), and in no other way"
@@ -64,16 +65,16 @@ class TensorCoupling(NoArray):
                 f"{program_line()}: a tensor coupling acts on one vector of spins, without inner columns"
             )
         stage.check_finite(rows, "the argument of force")
-        return stage.ask(lambda: self._force(rows))
+        return stage.ask(lambda: self._force(s, rows))
 
-    def _force(self, rows: Rows) -> NDArray[np.floating]:
+    def _force(self, s: Any, rows: Rows) -> NDArray[np.floating]:
         stage, images, instant = self._stage, self.tensor.images, self._instant
         if images is None:  # the twins respond, as to a source
-            out = self.tensor.force(rows)
+            out = self._of_tensor(s, rows)
             instant = instant if stage.is_recorded(instant) else None
             return (out + self._sources.perturbation(self.group, None, FORCE, instant))[0]
         known = len(images)
-        out = self.tensor.force(rows)
+        out = self._of_tensor(s, rows)
         if len(images) > known:
             self._note_response()
         elif self._probe is not None and stage.call is not None:
@@ -82,6 +83,18 @@ class TensorCoupling(NoArray):
         elif self._probe is not None and instant is not None:
             self._probe.drop(instant.time, self.tensor.weights)
         return out[0]
+
+    def _of_tensor(self, s: Any, rows: Rows) -> Rows:
+        """Return the force without a field.
+
+        The body of a flow and its next step are given the same state, which nothing may change in its place: one force
+        does for a record and for that step.
+        """
+        if not any(s is part for part in self._stage.loop("a force").state):
+            return self.tensor.force(rows)
+        if self._newest is None or self._newest[0] is not s:
+            self._newest = s, self.tensor.force(rows)
+        return self._newest[1].copy()
 
     @property
     def _instant(self) -> Instant | None:

@@ -31,7 +31,7 @@ class Tensor(ABC):
     images : Table or None
         The normals behind the forces so far, by which responses are found; None where perturbed twins show them.
     weights : array
-        With which a newest force that has no normal of its own is the sum of those that have one, (kept,).
+        With which the newest force is the sum of those that have a normal of their own, (kept,).
     """
 
     images: Table | None = None
@@ -118,4 +118,5 @@ class GaussianTensor(Tensor):
         self._factor[kept, :kept], self._factor[kept, kept] = row, np.sqrt(rest)
         self._kept.append(len(covariance) - 1)
         self.draws.images(1, into=self.images, off=self._none)
+        self.weights = np.append(np.zeros(kept), 1.0)
         return np.append(row, np.sqrt(rest))

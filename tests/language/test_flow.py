@@ -138,8 +138,9 @@ def test_what_a_drift_returns_is_a_copy() -> None:
 
 def test_drifts_may_have_defaults_any_number_of_parts_or_no_signature() -> None:
     plain = sampled(decay()).C_h
-    for drift in (lambda h, rate=1.0: -rate * h, lambda *parts: -parts[0], np.negative):
+    for drift in (lambda h, rate=1.0: -rate * h, lambda h, t, k=1: -h, lambda *parts: -parts[0], np.negative):
         np.testing.assert_array_equal(sampled(decay(drift)).C_h, plain)
+    assert sampled(decay(noise=lambda t, size=0.1: size * t)).attrs["scheme"] == "heun"
 
 
 def test_a_flow_of_no_duration_yields_its_start() -> None:
@@ -388,6 +389,28 @@ def test_a_step_too_long_for_the_fastest_rate_is_said_with_one_that_would_do(sch
     with pytest.raises(SiteSamplerError):
         sampled(decay(lambda h: -100 * h**3, scheme=scheme))
     sampled(decay(lambda h: -2 * h, scheme=scheme))
+
+
+def test_a_force_on_the_state_is_made_once_for_a_record_and_the_step_and_others_anew() -> None:
+    def program(net: Any, again: bool) -> None:
+        group = net.sites()
+        K = net.tensor_coupling(group, order=3)
+        kept: list[Any] = []
+
+        def drift(s: Any) -> Any:
+            if again:  # an array that is used for other states
+                if not kept or kept[0].shape != s.shape:
+                    kept[:] = [np.empty_like(s)]
+                np.copyto(kept[0], s)
+                s = kept[0]
+            return K.force(s) - s
+
+        for t, s in net.flow(drift, group.normal(), 1.0, 0.25, scheme="heun", noise=0.5):
+            net.record(t, s=s, energy=-net.overlap(s, K.force(s)) / 3)
+
+    once, anew = (ss.sample(program, population=300, again=again, **OPTIONS) for again in (False, True))
+    for name in ("C_s", "energy", "R_s"):
+        np.testing.assert_allclose(once[name], anew[name], rtol=1e-6, atol=1e-8)
 
 
 def test_a_step_too_long_for_spins_is_said_too() -> None:
