@@ -19,11 +19,15 @@ from numpy.typing import ArrayLike
 
 from sitesampler.theory import spiked_wigner
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._linear_flow import poisson, steps_until
+from sitesampler.theory._times import times_of
 
 __all__ = ["Probe", "Spikes", "level_one", "naive_outliers", "outliers", "probe", "spike_overlap"]
 
 # An eigenvalue of the non-symmetric matrix counts as real if its imaginary part is rounding.
 REAL = 1e-9
+# Of the map that the flow of the probe averages over: 1 + dt M has no negative eigenvalue in the bulk.
+MAP_STEP = 0.5
 
 
 @dataclass(frozen=True)
@@ -168,25 +172,31 @@ def probe(
     rate: float,
     strength: float,
     spikes: int,
-    dt: float,
-    steps: int,
+    dt: float | None = None,
+    steps: int | None = None,
     start: ArrayLike | None = None,
     square: float = 1.0,
+    *,
+    times: ArrayLike | None = None,
 ) -> Probe:
-    """Solve the probe's process (eq. 104) under M_S, exactly at this dt.
+    """Solve the probe's process (eq. 104) under M_S, exactly at this dt or in the limit dt -> 0.
+
+    The limit is a Poisson average over the steps of a map, exact for linear dynamics: no error but rounding, 1e-12.
 
     Parameters
     ----------
     rate, strength, spikes
         As for `level_one`.
-    dt : float
-        Time step of the probe.
-    steps : int
-        Number of steps.
+    dt : float, optional
+        Time step of the probe; none for the limit dt -> 0.
+    steps : int, optional
+        Number of steps, with dt.
     start : array_like, shape (S,), optional
         Overlaps <h_0 v_n>; h_0 must be independent of M_0. By default h_0 = v_0.
     square : float
         <h_0^2>.
+    times : (L + 1,) array_like, optional
+        Any times, in place of dt and steps.
 
     Examples
     --------
@@ -194,11 +204,18 @@ def probe(
     >>> print(found.overlaps[1].round(6), f"{found.correlation[10, 10]:.4f}")
     [1.390225 1.388475 0.917938] 730.0392
     """
+    asked = times_of(dt, steps, times)
+    if dt is None or steps is None:
+        growth = np.max(np.abs(outliers(rate, strength, spikes)), initial=2.0)
+        at_step = probe(rate, strength, spikes, MAP_STEP, steps_until(asked, MAP_STEP, float(growth)), start, square)
+        weights = poisson(asked, MAP_STEP, at_step.time.size - 1)
+        correlation = weights @ at_step.correlation @ weights.T
+        return Probe(asked, weights @ at_step.overlaps, weights @ at_step.responses, correlation)
     found = level_one(rate, strength, spikes)
     initial = found.overlaps[0] if start is None else np.asarray(start, dtype=np.float64)
     C, R = spiked_wigner.march_probe(found.overlaps, found.responses, strength, initial, dt, steps)
     return Probe(
-        time=np.asarray(dt * np.arange(steps + 1), dtype=np.float64),
+        time=asked,
         overlaps=C,
         responses=R,
         correlation=spiked_wigner.march_correlation(C, R, strength, dt, square),

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from sitesampler.nonlinearities import Activation, Nonlinearity, nonlinearity
 from sitesampler.theory._hermite import RANGE, SMALLEST_DEGREE, FloatArray, coefficients, power_series
 
-__all__ = ["GaussianRows", "average", "product_average", "slope_at_zero"]
+__all__ = ["GaussianRows", "GaussianStrips", "average", "product_average", "slope_at_zero"]
 
 # A correlation coefficient may exceed one by accumulated rounding; more than this is a wrong covariance.
 CORRELATION_SLACK = 1e-9
@@ -184,6 +184,61 @@ class GaussianRows:
     def mean(self) -> float:
         """The average <f(h)> at the latest time."""
         return float(self.table[0, self.known - 1])
+
+
+class GaussianStrips:
+    """Averages <f(h_n) f(h_m)> of a function of a Gaussian process with a mean, several times at once, and again.
+
+    Parameters
+    ----------
+    function : callable
+        f; smooth, or a `Nonlinearity` with a closed form if there is no mean.
+    """
+
+    def __init__(self, function: Activation) -> None:
+        self.function = function
+        self.degree = SMALLEST_DEGREE
+        self.table = np.zeros((1, 0))
+        self.variances = np.zeros(0)
+
+    def strip(self, here: slice, means: FloatArray | None, covariances: FloatArray) -> FloatArray:
+        """Return the averages of f at some times with f at all times up to the last of them.
+
+        Parameters
+        ----------
+        here : slice
+            These times; they follow those of earlier calls, or replace them.
+        means : (times,) array or None
+            Means of h there; None where all are zero.
+        covariances : (times, here.stop) array
+            Covariances of h there with h at all times.
+        """
+        # Iterates on the way to a solution may leave the range of covariances.
+        latest = np.maximum(np.diagonal(covariances[:, here]), 0.0)
+        self.variances = np.concatenate([self.variances[: here.start], latest])
+        norm = np.sqrt(latest)[:, None] * np.sqrt(self.variances)
+        covariances = np.clip(covariances, -norm, norm)
+        if means is None and _name(self.function) in _CLOSED:
+            return product_average(self.function, latest[:, None], self.variances, covariances)
+        shifts = np.zeros(latest.size) if means is None else means
+        found = [self._coefficients(*pair) for pair in zip(shifts, latest, strict=True)]
+        depth = max(len(self.table), *map(len, found))
+        table = np.zeros((depth, here.stop))
+        table[: len(self.table), : here.start] = self.table[:, : here.start]
+        for place, row in enumerate(found, here.start):
+            table[: len(row), place] = row
+        self.table = table
+        rho = np.divide(covariances, norm, out=np.zeros_like(norm), where=norm > 0)
+        return np.asarray(power_series(table[:, here, None] * table[:, None], rho))
+
+    def _coefficients(self, mean: float, variance: float) -> FloatArray:
+        shifted = self.function if mean == 0 else lambda x: self.function(mean + x)
+        row, self.degree = coefficients(shifted, float(variance), self.degree)
+        return row
+
+    def means(self, here: slice) -> FloatArray:
+        """Return <f(h)> at times of the last call."""
+        return np.asarray(self.table[0, here])
 
 
 def _name(function: Activation) -> str:

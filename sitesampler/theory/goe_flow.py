@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._times import times_of
 
 __all__ = ["correlation", "resolvent", "response", "response_continuous", "semicircle"]
 
@@ -31,19 +32,21 @@ def semicircle(x: ArrayLike) -> FloatArray:
     return np.asarray(np.sqrt(np.maximum(4 - place**2, 0.0)) / (2 * np.pi))
 
 
-def correlation(dt: float, steps: int) -> FloatArray:
-    """Return C[n, m] = int rho(x) (1 - dt x)^(n+m) dx for <h_0^2> = 1.
+def correlation(dt: float | None = None, steps: int | None = None, times: ArrayLike | None = None) -> FloatArray:
+    """Return C[n, m] = int rho(x) (1 - dt x)^(n+m) dx for <h_0^2> = 1; C(t, t') = I_1(2(t + t'))/(t + t') for dt -> 0.
 
     Parameters
     ----------
-    dt : float
-        Time step.
-    steps : int
-        Last step number L.
+    dt : float, optional
+        Time step; none for the limit dt -> 0, a closed form without error.
+    steps : int, optional
+        Last step number L, with dt.
+    times : (L + 1,) array_like, optional
+        Any times, in place of dt and steps.
 
     Returns
     -------
-    ndarray, shape (steps + 1, steps + 1)
+    ndarray, shape (L + 1, L + 1)
         C[n, m] = <h_n h_m>.
 
     Examples
@@ -51,34 +54,42 @@ def correlation(dt: float, steps: int) -> FloatArray:
     >>> f"{correlation(0.1, 20)[20, 10]:.4f}"
     '14.7575'
     """
+    asked = times_of(dt, steps, times)
+    if dt is None or steps is None:
+        return response_continuous(asked[:, None] + asked)
     moments = _moments(dt, 2 * steps + 1)
-    times = np.arange(steps + 1)
-    return np.asarray(moments[times[:, None] + times])
+    numbers = np.arange(steps + 1)
+    return np.asarray(moments[numbers[:, None] + numbers])
 
 
-def response(dt: float, steps: int) -> FloatArray:
+def response(dt: float | None = None, steps: int | None = None, times: ArrayLike | None = None) -> FloatArray:
     """Return the response density R[n, m] = int rho(x) (1 - dt x)^(n-m-1) dx, zero for n <= m (eq. 29).
 
     Parameters
     ----------
-    dt : float
-        Time step.
-    steps : int
-        Last step number L.
+    dt : float, optional
+        Time step; none for the limit dt -> 0, a closed form without error.
+    steps : int, optional
+        Last step number L, with dt.
+    times : (L + 1,) array_like, optional
+        Any times, in place of dt and steps.
 
     Returns
     -------
-    ndarray, shape (steps + 1, steps + 1)
-        R[n, m] = <d h_n / d(dt j_m)>; R[m+1, m] = 1.
+    ndarray, shape (L + 1, L + 1)
+        R[n, m] = <d h_n / d(dt j_m)>; R[m+1, m] = 1. In the limit R(t, t) = 1, the value just after the kick.
 
     Examples
     --------
     >>> f"{response(0.1, 20)[20, 10]:.5f}"
     '1.38562'
     """
+    asked = times_of(dt, steps, times)
+    if dt is None or steps is None:
+        return response_continuous(asked[:, None] - asked)
     by_lag = np.concatenate([np.zeros(1), _moments(dt, steps)])
-    times = np.arange(steps + 1)
-    return np.asarray(by_lag[np.maximum(times[:, None] - times, 0)])
+    numbers = np.arange(steps + 1)
+    return np.asarray(by_lag[np.maximum(numbers[:, None] - numbers, 0)])
 
 
 def response_continuous(tau: ArrayLike) -> FloatArray:

@@ -1,4 +1,4 @@
-r"""Random network plus a low-rank structure, in discrete time (Mastrogiuseppe & Ostojic 2018, Neuron 99, 609).
+r"""Random network plus a low-rank structure, at any time step (Mastrogiuseppe & Ostojic 2018, Neuron 99, 609).
 
     h <- (1-dt) h + dt [ J phi(h) + sum_r m_r kappa_r ],     kappa_r = <n_r phi(h)> = overlap_r a_r <phi'(h)>
 
@@ -15,9 +15,11 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from sitesampler.nonlinearities import Activation, nonlinearity
+from sitesampler.theory import _two_time
 from sitesampler.theory._hermite import FloatArray
 from sitesampler.theory._leaky import add_step, leaky_response
-from sitesampler.theory.gaussian import GaussianRows, average, slope_at_zero
+from sitesampler.theory._times import times_of
+from sitesampler.theory.gaussian import GaussianRows, GaussianStrips, average, slope_at_zero
 
 __all__ = ["LowRank", "fixed_point", "recursion"]
 
@@ -42,9 +44,19 @@ class LowRank:
 
 
 def recursion(
-    g: float, overlap: ArrayLike, start: ArrayLike, phi: str | Activation = "tanh", *, dt: float, steps: int
+    g: float,
+    overlap: ArrayLike,
+    start: ArrayLike,
+    phi: str | Activation = "tanh",
+    *,
+    dt: float | None = None,
+    steps: int | None = None,
+    times: ArrayLike | None = None,
 ) -> LowRank:
-    """March the latent variables and the two-time correlations, exactly at this dt.
+    """March the latent variables and the two-time correlations, exactly at this dt or in the limit dt -> 0.
+
+    The limit is solved by collocation in panels of time, with errors that fall exponentially with their points and are
+    measured: below 1e-6 of the largest value of each array, or a warning says what they are.
 
     Parameters
     ----------
@@ -54,8 +66,12 @@ def recursion(
         Of each structure: overlap of its vectors, and weight of m_r in h(0), to which a normal vector is added.
     phi : str or callable
         Smooth, odd or not.
-    dt : float
-    steps : int
+    dt : float, optional
+        Time step; none for the limit dt -> 0.
+    steps : int, optional
+        Number L of steps, with dt.
+    times : (L + 1,) array_like, optional
+        Any times, in place of dt and steps.
 
     Examples
     --------
@@ -65,6 +81,10 @@ def recursion(
     """
     overlaps = np.atleast_1d(np.asarray(overlap, dtype=np.float64))
     function = nonlinearity(phi)
+    asked = times_of(dt, steps, times)
+    if dt is None or steps is None:
+        first = np.broadcast_to(np.asarray(start, dtype=np.float64), overlaps.shape)
+        return _limit(g, overlaps, first, function, asked)
     size = steps + 1
     projection, kappa = np.zeros((size, overlaps.size)), np.zeros((size, overlaps.size))
     projection[0] = start
@@ -83,8 +103,26 @@ def recursion(
             break
         projection[now + 1] = (1 - dt) * projection[now] + dt * kappa[now]
         add_step(rest, g**2 * of_phi[now, upto], response, dt)
-    time = np.asarray(dt * np.arange(size), dtype=np.float64)
-    return LowRank(time=time, kappa=kappa, projection=projection, C_h=of_h, C_phi=of_phi)
+    return LowRank(time=asked, kappa=kappa, projection=projection, C_h=of_h, C_phi=of_phi)
+
+
+def _limit(g: float, overlaps: FloatArray, start: FloatArray, phi: Activation, times: FloatArray) -> LowRank:
+    def equations() -> _two_time.Equations:
+        averages = GaussianStrips(phi)
+        projections = np.zeros((overlaps.size, 0))
+
+        def close(here: slice, now: FloatArray, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
+            nonlocal projections
+            projections = np.concatenate([projections[:, : here.start], now], axis=1)
+            covariances = rest[0] + now.T @ projections
+            slopes = [_mean_slope(phi, max(float(v), 0.0)) for v in np.diagonal(covariances[:, here])]
+            return averages.strip(here, None, covariances)[None], overlaps[:, None] * now * slopes
+
+        return _two_time.Equations(close=close, start=np.ones(1), mixing=np.array([[g**2]]), means=start)
+
+    found = _two_time.solve(equations, times)
+    of_h = found.C[0] + found.means.T @ found.means
+    return LowRank(times, kappa=found.drives.T, projection=found.means.T, C_h=of_h, C_phi=found.products[0])
 
 
 def fixed_point(g: float, overlap: float, phi: str | Activation = "tanh") -> tuple[float, float]:

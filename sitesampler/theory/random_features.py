@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._linear_flow import poisson, steps_until
+from sitesampler.theory._times import times_of
 
 __all__ = ["RandomFeatures", "solve"]
 
@@ -38,6 +40,8 @@ class RandomFeatures:
         Raw responses (1/D) sum lam dh0/du2 and (1/D) sum dh2/du4, by lag; zero at lag zero, negative at small dt.
     R00 : ndarray, shape (L + 1,)
         Response density of h0, (1/D) Tr (1 - dt M)^(lag - 1).
+        In the limit dt -> 0 the lags are the times that were asked for, R00 at lag zero is the value just after the
+        kick, and the other responses are densities, R11 and R33 without their delta function at lag zero.
     test_loss, train_loss : ndarray, shape (L + 1,)
         C0[k, k] + noise^2 and C1[k, k], before update k.
     """
@@ -60,13 +64,17 @@ def solve(
     width_ratio: float,
     data_ratio: float,
     noise: float,
-    dt: float,
-    steps: int,
+    dt: float | None = None,
+    steps: int | None = None,
     spectrum: ArrayLike = 1.0,
     weights: ArrayLike | None = None,
     teacher: ArrayLike = 1.0,
+    *,
+    times: ArrayLike | None = None,
 ) -> RandomFeatures:
-    """Solve the closed single-site equations of the chain h0..h4 (Problem 15), exactly at this dt.
+    """Solve the closed single-site equations of the chain h0..h4 (Problem 15), exactly at this dt or for dt -> 0.
+
+    The limit is a Poisson average over the steps of a map, exact for linear dynamics: no error but rounding, 1e-10.
 
     Responses depend on the lag only, and every mode enters through one-time functions of its lam; what couples
     two times is one convolution per step, whatever the number of modes.
@@ -77,10 +85,10 @@ def solve(
         nu = N/D and alpha = P/D.
     noise : float
         Standard deviation of the label noise.
-    dt : float
-        Learning rate.
-    steps : int
-        Number L of updates.
+    dt : float, optional
+        Learning rate; none for the limit dt -> 0.
+    steps : int, optional
+        Number L of updates, with dt.
     spectrum : array_like, shape (modes,)
         Eigenvalues lam_k.
     weights : array_like, shape (modes,), optional
@@ -89,6 +97,8 @@ def solve(
         sum_k lam_k h_k^2 included (a deterministic equivalent, good to O(1/N, 1/P)).
     teacher : array_like, shape (modes,)
         w_*^2 of each mode.
+    times : (L + 1,) array_like, optional
+        Any times, in place of dt and steps. They cost as many steps as the fastest mode decays often.
 
     Raises
     ------
@@ -110,6 +120,15 @@ def solve(
     if lam.ndim != 1 or part.shape != lam.shape:
         raise ValueError(f"spectrum and weights must be equally long lists, got {lam.shape} and {part.shape}.")
     signal = np.broadcast_to(np.asarray(teacher, dtype=np.float64), lam.shape)
+    asked = times_of(dt, steps, times)
+    if dt is None or steps is None:
+        # One over a bound of the fastest rate: the product of the upper edges of both matrices.
+        modes = float(part.sum())
+        edges = [1 + np.sqrt(modes / ratio) for ratio in (width_ratio, data_ratio)]
+        step = 1 / (float(lam.max()) * (edges[0] * edges[1]) ** 2)
+        count = steps_until(asked, step)
+        map_ = solve(width_ratio, data_ratio, noise, step, count, lam, part, signal)
+        return _limit(map_, noise, asked)
 
     R11, R33, R02, R24, Q = _responses(width_ratio, data_ratio, dt, steps, lam, part)
     start = np.cumsum(Q, axis=1)  # h0 without fields: Q applied to the constant w_*
@@ -142,7 +161,7 @@ def solve(
         C3[now] = lower33 @ (R33[back] @ C2[upto])
         seen3[now] = _transform(C3[now])
     return RandomFeatures(
-        time=np.asarray(dt * np.arange(count), dtype=np.float64),
+        time=asked,
         C0=C0,
         C1=C1,
         C2=C2,
@@ -152,6 +171,28 @@ def solve(
         R02=R02,
         R24=R24,
         R00=np.asarray(part @ G / part.sum()),
+        test_loss=np.diag(C0) + noise**2,
+        train_loss=np.diag(C1).copy(),
+    )
+
+
+def _limit(at_step: RandomFeatures, noise: float, times: FloatArray) -> RandomFeatures:
+    """Return the flow of which this is the map."""
+    dt, steps = float(at_step.time[1]), at_step.time.size - 1
+    average = poisson(times, dt, steps)
+    C0, C1, C2, C3 = (average @ C @ average.T for C in (at_step.C0, at_step.C1, at_step.C2, at_step.C3))
+    by_lag = average[:, :-1]
+    return RandomFeatures(
+        time=times,
+        C0=C0,
+        C1=C1,
+        C2=C2,
+        C3=C3,
+        R11=by_lag @ at_step.R11[1:] / dt,
+        R33=by_lag @ at_step.R33[1:] / dt,
+        R02=by_lag @ at_step.R02[1:] / dt,
+        R24=by_lag @ at_step.R24[1:] / dt,
+        R00=by_lag @ at_step.R00[1:],
         test_loss=np.diag(C0) + noise**2,
         train_loss=np.diag(C1).copy(),
     )

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.theory._linear_flow import poisson, steps_until
+from sitesampler.theory._times import times_of
 
 __all__ = [
     "Descent",
@@ -58,6 +60,8 @@ class Regression(Descent):
         Response density d h_k / d(dt u_h(l)), zero for k <= l (eq. 65).
     R_delta : ndarray
         Raw response d Delta_k / d u_Delta(l), with unit diagonal (eq. 65).
+        In the limit dt -> 0, R_h at equal times is the value just after the kick, 1, and R_delta is a density, without
+        the delta function of equal times.
     train_loss : ndarray, shape (L + 1,)
         C_delta[k, k] (eq. 66), before update k.
     """
@@ -68,8 +72,12 @@ class Regression(Descent):
     train_loss: FloatArray
 
 
-def solve(alpha: float, noise: float, dt: float, steps: int) -> Regression:
-    """Solve the closed two-time equations (eqs. 61-65) step by step, exactly at this dt.
+def solve(
+    alpha: float, noise: float, dt: float | None = None, steps: int | None = None, times: ArrayLike | None = None
+) -> Regression:
+    """Solve the closed two-time equations (eqs. 61-65) step by step, exactly at this dt or in the limit dt -> 0.
+
+    The limit is a Poisson average over the steps of a map, exact for linear dynamics: no error but rounding, 1e-12.
 
     Parameters
     ----------
@@ -77,10 +85,12 @@ def solve(alpha: float, noise: float, dt: float, steps: int) -> Regression:
         Data per dimension, P/N.
     noise : float
         Standard deviation of the label noise.
-    dt : float
-        Learning rate (time step of the gradient flow, eq. 56).
-    steps : int
-        Number L of updates.
+    dt : float, optional
+        Learning rate (time step of the gradient flow, eq. 56); none for the limit dt -> 0.
+    steps : int, optional
+        Number L of updates, with dt.
+    times : (L + 1,) array_like, optional
+        Any times, in place of dt and steps.
 
     Raises
     ------
@@ -94,9 +104,12 @@ def solve(alpha: float, noise: float, dt: float, steps: int) -> Regression:
     '0.230125 0.041996'
     """
     _check_alpha(alpha)
+    asked = times_of(dt, steps, times)
+    if dt is None or steps is None:
+        return _limit(alpha, noise, asked)
     lag_h, lag_delta = _responses_by_lag(alpha, dt, steps)
-    times = np.arange(steps + 1)
-    lags = times[:, None] - times
+    numbers = np.arange(steps + 1)
+    lags = numbers[:, None] - numbers
     response_h = np.where(lags >= 1, lag_h[np.maximum(lags, 0)], 0.0)
     response_delta = np.where(lags >= 0, lag_delta[np.maximum(lags, 0)], 0.0)
     # Without the field u_h, h starts at 1 instead of receiving a unit source at step -1: the same decay.
@@ -114,13 +127,36 @@ def solve(alpha: float, noise: float, dt: float, steps: int) -> Regression:
         row = response_delta[upto, upto] @ (response_delta[now, upto] @ seen[upto, upto])
         correlation_delta[now, upto] = correlation_delta[upto, now] = row
     return Regression(
-        time=np.asarray(dt * times, dtype=np.float64),
+        time=asked,
         C_h=correlation_h,
         C_delta=correlation_delta,
         R_h=response_h,
         R_delta=response_delta,
         test_loss=np.diag(seen).copy(),
         train_loss=np.diag(correlation_delta).copy(),
+    )
+
+
+def _limit(alpha: float, noise: float, times: FloatArray) -> Regression:
+    dt = 1 / (1 + alpha**-0.5) ** 2  # one over the upper edge of the spectrum
+    steps = steps_until(times, dt)
+    at_step = solve(alpha, noise, dt, steps)
+    weights = poisson(times, dt, steps)
+    C_h, C_delta = weights @ at_step.C_h @ weights.T, weights @ at_step.C_delta @ weights.T
+    lags = times[:, None] - times
+    by_lag = poisson(np.maximum(lags, 0.0).ravel(), dt, steps - 1)
+
+    def response(table: FloatArray) -> FloatArray:
+        return np.where(lags >= 0, (by_lag @ table[1:, 0]).reshape(lags.shape), 0.0)
+
+    return Regression(
+        time=times,
+        C_h=C_h,
+        C_delta=C_delta,
+        R_h=response(at_step.R_h),
+        R_delta=response(at_step.R_delta) / dt,
+        test_loss=np.diag(C_h) + noise**2,
+        train_loss=np.diag(C_delta).copy(),
     )
 
 
@@ -202,19 +238,22 @@ def marchenko_pastur_resolvent(s: ArrayLike, alpha: float) -> NDArray[np.complex
     )
 
 
-def spectral_losses(alpha: float, noise: float, dt: float, steps: int) -> tuple[FloatArray, FloatArray]:
-    """Return test and train loss at steps 0..L from the Marchenko-Pastur law alone, exactly at this dt.
+def spectral_losses(
+    alpha: float, noise: float, dt: float | None = None, steps: int | None = None, times: ArrayLike | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return test and train loss from the Marchenko-Pastur law alone, exactly at this dt or in the limit dt -> 0.
 
-    Every mode of eigenvalue x decays as (1 - dt x)^k and collects label noise meanwhile.
+    Every mode of eigenvalue x decays as (1 - dt x)^k, or exp(-t x), and collects label noise meanwhile. The quadrature
+    of the limit converges exponentially: no error but rounding.
 
     Parameters
     ----------
-    alpha, noise, dt, steps
+    alpha, noise, dt, steps, times
         As for `solve`.
 
     Returns
     -------
-    test_loss, train_loss : ndarray, shape (steps + 1,)
+    test_loss, train_loss : ndarray, shape (L + 1,)
 
     Examples
     --------
@@ -222,9 +261,15 @@ def spectral_losses(alpha: float, noise: float, dt: float, steps: int) -> tuple[
     >>> f"{test_loss[20]:.6f} {train_loss[20]:.6f}"
     '0.230125 0.041996'
     """
-    eigenvalues, weights = marchenko_pastur(alpha, nodes=steps + 2)
+    asked = times_of(dt, steps, times)
+    # exp(-t x) is a polynomial of a degree that grows with the number of decays.
+    nodes = steps + 2 if steps is not None else 60 + int(4 * asked.max() / np.sqrt(alpha))
+    eigenvalues, weights = marchenko_pastur(alpha, nodes)
     inverse = np.divide(1.0, eigenvalues, out=np.zeros_like(eigenvalues), where=eigenvalues > 0)
-    decay = (1 - dt * eigenvalues) ** np.arange(steps + 1)[:, None]
+    if dt is None:
+        decay = np.exp(-asked[:, None] * eigenvalues)
+    else:
+        decay = (1 - dt * eigenvalues) ** np.arange(asked.size)[:, None]
     left = decay**2 @ weights
     fitted_noise = noise**2 / alpha * ((1 - decay) ** 2 @ (weights * inverse))
     test_loss = left + fitted_noise + noise**2
