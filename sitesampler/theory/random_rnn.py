@@ -69,7 +69,7 @@ def correlation(
     '1.08162 0.495173'
     >>> C_h, C_phi = correlation(1.5, "tanh", times=[5, 10])
     >>> f"{C_h[1, 0]:.5f}"
-    '0.22398'
+    '0.22378'
     """
     function = nonlinearity(phi)
     asked = times_of(dt, steps, times)

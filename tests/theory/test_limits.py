@@ -1,4 +1,6 @@
-"""The limit dt -> 0 of two-time equations: published numbers, closed forms, and extrapolation from finite time steps."""
+"""The limit dt -> 0 of two-time equations: published numbers, closed forms, extrapolation from finite time steps."""
+
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ def extrapolated(at_step, first, halvings=4):
     """Romberg's extrapolation of an Euler scheme, whose error has all powers of the step."""
     found = [np.asarray(at_step(first / 2**k)) for k in range(halvings + 1)]
     for power in range(1, halvings + 1):
-        found = [(2**power * fine - rough) / (2**power - 1) for rough, fine in zip(found, found[1:], strict=False)]
+        found = [(2**power * fine - rough) / (2**power - 1) for rough, fine in pairwise(found)]
     return found[0]
 
 
