@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Steps of the longest run whose equations are solved for a figure, in about 5 s; later the network is stationary.
 _MOST_STEPS = 2_000
+#: The longest time for which the equations in continuous time are, likewise.
+_LONGEST = 50.0
 
 
 @lines.kind
@@ -31,14 +33,16 @@ def correlation(sample: xr.Dataset, vector: str) -> Theory | None:
     fixed, times = lines.parameters(sample), sample["time"].values
     if vector not in ("h", "phi") or fixed.get("symmetry", 0.0) != 0:
         return None
-    try:  # at the time step of the run: the sampler is exact for the discrete-time network
-        return times, *solved(fixed["g"], fixed["phi"], fixed["dt"], times, vector)
+    # A map at the time step of the run, for which the sampler is exact; other schemes have the limit of small steps.
+    dt = fixed["dt"] if fixed.get("scheme", "euler") == "euler" else None
+    try:
+        return times, *solved(fixed["g"], fixed["phi"], dt, times, vector)
     except ValueError:  # a nonlinearity of the user's own
         return None
 
 
 def solved(
-    g: float, phi: str, dt: float, times: NDArray[np.float64], vector: str = "h"
+    g: float, phi: str, dt: float | None, times: NDArray[np.float64], vector: str = "h"
 ) -> tuple[NDArray[np.float64], str]:
     """Return C(t, t') at the times of a run and what to call it: of runs of very many steps the stationary one.
 
@@ -47,8 +51,10 @@ def solved(
     ValueError
         If the equations do not close for this nonlinearity, or not in the stationary state.
     """
-    steps = np.rint(times / dt).astype(int)
-    if steps[-1] <= _MOST_STEPS:
+    steps = None if dt is None else np.rint(times / dt).astype(int)
+    if steps is None and times[-1] <= _LONGEST:
+        return theory.correlation(g, phi, times=times)[vector == "phi"], "theory"
+    if steps is not None and steps[-1] <= _MOST_STEPS:
         both = theory.correlation(g, phi, dt=dt, steps=int(steps[-1]))
         return both[vector == "phi"][np.ix_(steps, steps)], "theory"
     if vector == "phi":

@@ -104,6 +104,12 @@ def _share_noise(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:
     return all(str(fresh[0].get(name, "")) == str(fresh[1].get(name, "")) for name in _STREAM)
 
 
+def _steps(parameters: Mapping[str, Any], steps: Mapping[str, Any]) -> str:
+    """Return the scheme and the step of a result in words."""
+    dt = steps.get("scheme_dt", parameters.get("dt", "unknown"))
+    return f"{steps['scheme']} with dt = {dt}" if "scheme" in steps else f"maps with dt = {dt}"
+
+
 def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """Return the attributes of a comparison, and sentences on what may not have been meant."""
     both, doubts = (dataset, reference), list[str]()
@@ -116,6 +122,10 @@ def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> 
     differ = {name: pair for name, pair in differ.items() if pair[0] != pair[1] and name not in {*dataset.dims}}
     if differ and all(given):
         facts["parameters_differ"] = json.dumps(differ)
+    steps = [{name: ds.attrs[name] for name in ("scheme", "scheme_dt") if name in ds.attrs} for ds in both]
+    if all(given) and ("dt" in differ or steps[0] != steps[1]):
+        first, second = (_steps(*each) for each in zip(given, steps, strict=True))
+        doubts.append(f"the two results have other time steps: {first} and {second}; they differ by their errors too")
     alone = [
         f"{listing(names)} of the {word}"
         for word, ds, other in (("first", dataset, reference), ("second", reference, dataset))

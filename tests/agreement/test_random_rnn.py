@@ -50,6 +50,24 @@ def test_correlations_obey_the_closed_equations(
         )
 
 
+@pytest.mark.parametrize(("scheme", "dt"), [("rk4", 0.5), ("heun", 0.125)])
+def test_schemes_of_higher_order_have_the_network_in_continuous_time(scheme: str, dt: float) -> None:
+    parameters = {"g": 1.5, "scheme": scheme, "dt": dt, "duration": 10.0, "every": round(1 / dt)}
+    ds = ss.sample(ss.models.random_rnn, population=8_000, replicas=8, seed=12, **parameters)
+    for name, exact in zip(("C_h", "C_phi"), random_rnn.correlation(1.5, times=ds.time), strict=True):
+        size = np.sqrt(np.diag(exact))
+        assert_agreement(
+            ds[name],
+            ds[name + "_stderr"],
+            exact,
+            replicas=8,
+            error_below=0.01,
+            scale=np.outer(size, size),
+            points=66,
+        )
+    assert ds.attrs["scheme"] == scheme and ds.attrs["scheme_dt"] == dt
+
+
 def test_late_times_are_stationary() -> None:
     g, dt, duration = 3.0, 0.2, 40.0
     lags = np.arange(0, 10.5, 1)

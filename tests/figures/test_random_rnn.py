@@ -29,6 +29,13 @@ def test_the_theory_is_that_of_the_times_of_the_run(vector: str, which: int) -> 
     np.testing.assert_array_equal(thinned[1], values[::2, ::2])
 
 
+def test_the_theory_of_other_schemes_is_that_of_continuous_time() -> None:
+    parameters = json.dumps(json.loads(SAMPLE.attrs["parameters"]) | {"scheme": "rk4"})
+    theory = correlation_theory(SAMPLE.assign_attrs(parameters=parameters), "h")
+    assert theory is not None
+    np.testing.assert_allclose(theory[1], correlation(2.0, "tanh", times=SAMPLE["time"])[0])
+
+
 def test_there_is_no_theory_where_none_is_known() -> None:
     for change in ({"symmetry": 0.5}, {"phi": "my_own"}):
         parameters = json.dumps(json.loads(SAMPLE.attrs["parameters"]) | change)

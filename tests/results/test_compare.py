@@ -146,6 +146,21 @@ def test_an_interval_of_a_part_of_a_dataset_knows_its_replicas() -> None:
     assert float(high - low) == pytest.approx(2 * 12.706 * 1.0, rel=1e-4)
 
 
+def test_results_of_other_steps_are_said_to_be() -> None:
+    import sitesampler as ss
+
+    call: dict[str, Any] = {"population": 100, "replicas": 2, "duration": 1, "progress": False}
+    runs = [
+        ss.sample(ss.models.random_rnn, scheme=scheme, dt=dt, seed=seed, **call)
+        for seed, (scheme, dt) in enumerate((("euler", 0.25), ("euler", 0.5), ("rk4", 0.5), ("rk4", 0.5)))
+    ]
+    with pytest.warns(RuntimeWarning, match=r"other time steps: euler with dt = 0\.25 and euler with dt = 0\.5"):
+        ss.compare(runs[0], runs[1])
+    with pytest.warns(RuntimeWarning, match=r"other time steps: euler with dt = 0\.5 and rk4 with dt = 0\.5"):
+        ss.compare(runs[1], runs[2])
+    ss.compare(runs[2], runs[3])
+
+
 def test_intervals_that_nothing_is_known_of_are_refused() -> None:
     replicas = [{"loss": variable([1, 2]), "path": variable([4, 5], kind="paths")}, {"loss": variable([3, 4])}]
     ds = combine(replicas, {"replicas": 2})
