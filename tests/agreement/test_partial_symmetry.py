@@ -41,7 +41,8 @@ def test_four_steps_equal_quadrature() -> None:
     assert_agreement(R, error, list(points.values()), replicas=16, error_below=0.01)
 
 
-@pytest.mark.parametrize("symmetry", [0.5, pytest.param(-0.5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("symmetry", [0.5, -0.5])
 def test_agrees_with_direct_simulation_extrapolated_in_size(symmetry: float) -> None:
     parameters = {"g": 2.0, "symmetry": symmetry, "dt": 0.25, "duration": 4.0}
     sampled = ss.sample(ss.models.random_rnn, population=10_000, replicas=16, seed=22, every=4, **parameters)

@@ -36,6 +36,7 @@ def test_equals_the_two_population_recursion(parameters: dict, fraction: float) 
         assert float(late.max() - late.min()) > 0.4
 
 
+@pytest.mark.slow
 def test_agrees_with_direct_simulation_extrapolated_in_size() -> None:
     parameters = {**FLUCTUATING, "dt": 0.2, "duration": 6.0}
     options = {"every": 10, "keep": 0}

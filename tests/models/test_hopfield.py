@@ -46,6 +46,7 @@ def test_graded_network_ends_at_the_retrieval_state(alpha: float, beta: float) -
         assert worst_p_value(np.array(value - reference), (np.array(error),), (7,)) > 1e-3, name
 
 
+@pytest.mark.slow
 def test_agrees_with_direct_simulation_extrapolated_in_size() -> None:
     parameters = {"alpha": 0.1, "beta": 3.0, "overlap": 0.6, "dt": 0.5, "duration": 10.0}
     options = {"every": 4, "keep": 0}

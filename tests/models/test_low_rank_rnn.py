@@ -37,6 +37,7 @@ def test_condenses_on_the_fixed_point() -> None:
     assert float(last.C_h) == pytest.approx(variance, rel=0.015)
 
 
+@pytest.mark.slow
 def test_agrees_with_direct_simulation_extrapolated_in_size() -> None:
     parameters = {"g": 1.8, "overlap": 3.5, "start": 0.5, "dt": 0.2, "duration": 6.0}
     options = {"every": 10, "keep": 0}

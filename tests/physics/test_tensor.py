@@ -129,6 +129,7 @@ def test_response_of_a_gaussian_dynamics_equals_the_derivative() -> None:
         assert ds.R_s.attrs["per_unit_time"] == 1 and ds.R_s.attrs["equal_times_count"] == 0
 
 
+@pytest.mark.slow
 def test_response_of_a_real_tensor_agrees_with_n_infinity() -> None:
     """The perturbed twins of a network against Stein's lemma: p = 3, nonlinear, correlation and response.
 
