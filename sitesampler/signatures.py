@@ -124,7 +124,7 @@ def described(program: Callable[..., Any]) -> list[Described]:
     --------
     >>> from sitesampler.models import random_rnn
     >>> [parameter.name for parameter in described(random_rnn)]
-    ['g', 'symmetry', 'phi', 'dt', 'duration']
+    ['g', 'symmetry', 'phi', 'scheme', 'dt', 'duration']
     """
     kinds, meanings = kinds_of(program), _meanings(inspect.getdoc(program) or "")
     return [

@@ -49,7 +49,7 @@ def refusal(kind: type[SiteSamplerError], call: Callable[[], Any]) -> str:
     [
         ({"symetry": 0.5}, "no parameter 'symetry' (did you mean 'symmetry'?)"),
         ({"populaton": 500}, "no parameter 'populaton' (did you mean 'population'?)"),
-        ({"temperature": 1.0}, "no parameter 'temperature'; it takes g, symmetry, phi, dt, duration"),
+        ({"temperature": 1.0}, "no parameter 'temperature'; it takes g, symmetry, phi, scheme, dt, duration"),
         ({"size": 100}, "size is an option of simulate, not of sample"),
         ({"population": -5}, "population must be an integer of at least 2, not -5"),
         ({"population": 10.5}, "population must be an integer of at least 2, not 10.5"),
