@@ -100,13 +100,14 @@ def carry_out(request: Request) -> xr.Dataset:
         return with_trajectories(dataset, store, entries)
 
 
+def _estimated(dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+    """Return the variables that have a standard error, by name."""
+    return {str(name): each for name, each in dataset.data_vars.items() if f"{name}{STDERR}" in dataset}
+
+
 def _warn_of_unresolved(dataset: xr.Dataset) -> None:
     """Say which variables are NaN where a run could not tell them."""
-    found = {
-        str(name): each.attrs[UNRESOLVED]
-        for name, each in dataset.data_vars.items()
-        if UNRESOLVED in each.attrs and f"{name}{STDERR}" in dataset
-    }
+    found = {name: each.attrs[UNRESOLVED] for name, each in _estimated(dataset).items() if UNRESOLVED in each.attrs}
     if found:
         warn(f"{listing(found)} is NaN where it is not known: {next(iter(found.values()))}")
 
@@ -114,13 +115,13 @@ def _warn_of_unresolved(dataset: xr.Dataset) -> None:
 def _warn_of_growth(dataset: xr.Dataset) -> None:
     """Say which variables are about to diverge: what was there at the start is lost to rounding in them."""
     grown = {}
-    for name, each in dataset.data_vars.items():
-        if f"{name}{STDERR}" in dataset and "time" in each.dims and each.sizes["time"] > 1:
+    for name, each in _estimated(dataset).items():
+        if "time" in each.dims and each.sizes["time"] > 1:
             values = np.abs(each.transpose("time", ...).values.reshape(each.sizes["time"], -1))
             sizes = np.max(values, axis=1, where=np.isfinite(values), initial=0.0)
             known = sizes[sizes > 0]
             if known.size and known[-1] > _GROWN * max(known[0], 1.0):  # what starts as rounding is no start
-                grown[str(name)] = known[-1]
+                grown[name] = known[-1]
     if grown:
         reached = listing(f"{name} ({size:.0e})" for name, size in grown.items())
         warn(

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from threshold import assert_agreement
 
 import sitesampler as ss
@@ -14,6 +15,21 @@ from sitesampler.theory import random_rnn, random_rnn_lyapunov
 def tilted(h: Any) -> Any:
     """Return an activity that has a mean: the nonlinearity is not odd."""
     return np.tanh(h + 0.4)
+
+
+def assert_closed(ds: xr.Dataset, theory: tuple[np.ndarray, np.ndarray], replicas: int) -> None:
+    """Compare the correlations of h and phi(h) at eleven times; C is a symmetric table: 66 points."""
+    for name, exact in zip(("C_h", "C_phi"), theory, strict=True):
+        size = np.sqrt(np.diag(exact))
+        assert_agreement(
+            ds[name],
+            ds[name + "_stderr"],
+            exact,
+            replicas=replicas,
+            error_below=0.01,
+            scale=np.outer(size, size),
+            points=66,
+        )
 
 
 @pytest.mark.parametrize(
@@ -34,37 +50,15 @@ def test_correlations_obey_the_closed_equations(
     steps, coarse = round(duration / dt), round(duration / dt / 10)
     parameters = {"g": g, "phi": phi, "dt": dt, "duration": duration}
     ds = ss.sample(ss.models.random_rnn, population=10_000, replicas=16, seed=11, every=coarse, **parameters)
-    theory = random_rnn.correlation(g, phi, dt=dt, steps=steps)
-    for name, full in zip(("C_h", "C_phi"), theory, strict=True):
-        exact = full[::coarse, ::coarse]
-        size = np.sqrt(np.diag(exact))
-        # Eleven times, of which C is a symmetric table: 66 points.
-        assert_agreement(
-            ds[name],
-            ds[name + "_stderr"],
-            exact,
-            replicas=16,
-            error_below=0.01,
-            scale=np.outer(size, size),
-            points=66,
-        )
+    of_h, of_phi = random_rnn.correlation(g, phi, dt=dt, steps=steps)
+    assert_closed(ds, (of_h[::coarse, ::coarse], of_phi[::coarse, ::coarse]), 16)
 
 
 @pytest.mark.parametrize(("scheme", "dt"), [("rk4", 0.5), ("heun", 0.125)])
 def test_schemes_of_higher_order_have_the_network_in_continuous_time(scheme: str, dt: float) -> None:
     parameters = {"g": 1.5, "scheme": scheme, "dt": dt, "duration": 10.0, "every": round(1 / dt)}
     ds = ss.sample(ss.models.random_rnn, population=8_000, replicas=8, seed=12, **parameters)
-    for name, exact in zip(("C_h", "C_phi"), random_rnn.correlation(1.5, times=ds.time), strict=True):
-        size = np.sqrt(np.diag(exact))
-        assert_agreement(
-            ds[name],
-            ds[name + "_stderr"],
-            exact,
-            replicas=8,
-            error_below=0.01,
-            scale=np.outer(size, size),
-            points=66,
-        )
+    assert_closed(ds, random_rnn.correlation(1.5, times=ds.time), 8)
     assert ds.attrs["scheme"] == scheme and ds.attrs["scheme_dt"] == dt
 
 
