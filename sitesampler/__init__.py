@@ -3,9 +3,10 @@
 The public face: `sample` (a site program at N = infinity), `simulate` (the same program in a finite network), `sweep`
 (one of them at every combination of parameters), `compare` and `interval` (what a difference or an error means),
 `derive` (value and error of any function of a result; `stationary`, `spectrum`, `fdt` and `relaxation_time` are some),
-`diagnose` (what part of an error is due to what), `save_result` and `open_result` (a stored result, verified), the
-tutorial's systems in ``models``, closed forms in ``theory``, and the errors a user can meet.  Names are resolved when
-they are used, so that importing the package is instant.
+`diagnose` (what part of an error is due to what), `extrapolate` (the limit of small time steps, from two of them),
+`save_result` and `open_result` (a stored result, verified), the tutorial's systems in ``models``, closed forms in
+``theory``, and the errors a user can meet.  Names are resolved when they are used, so that importing the package is
+instant.
 """
 
 from importlib import import_module
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from sitesampler import errors, figures, models, nonlinearities, parameters, theory
     from sitesampler.results.compare import compare, interval
     from sitesampler.results.derive import derive
+    from sitesampler.results.extrapolate import extrapolate
     from sitesampler.results.stationary import fdt, relaxation_time, spectrum, stationary
     from sitesampler.runs.calls import sample, simulate
     from sitesampler.runs.diagnosis import diagnose
@@ -27,6 +29,7 @@ _HOMES = {
     "compare": "results.compare",
     "derive": "results.derive",
     "diagnose": "runs.diagnosis",
+    "extrapolate": "results.extrapolate",
     "fdt": "results.stationary",
     "interval": "results.compare",
     "open_result": "storage.stores",
@@ -46,6 +49,7 @@ __all__ = [
     "derive",
     "diagnose",
     "errors",
+    "extrapolate",
     "fdt",
     "figures",
     "interval",

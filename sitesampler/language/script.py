@@ -55,9 +55,12 @@ class Plan(Contents):
     ----------
     events : list of Said
         Every word that the program said, in order, without sizes of groups.
+    time_steps : list of float
+        Those of the loops over clocks and flows, in order; they may follow from averages, and then are no words.
     """
 
     events: list[Said] = field(default_factory=list)
+    time_steps: list[float] = field(default_factory=list)
 
     def said(self, *words: str) -> Iterable[Said]:
         """Yield the events of these words."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from sitesampler.errors import InputError, did_you_mean, is_number, listing, shown
 from sitesampler.records.names import DEVIATION, DIFFERENCE, STANDARD_ERROR
+from sitesampler.results.time_steps import EXTRAPOLATED
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -107,7 +108,8 @@ def _share_noise(left: Mapping[Any, Any], right: Mapping[Any, Any]) -> bool:
 def _steps(parameters: Mapping[str, Any], steps: Mapping[str, Any]) -> str:
     """Return the scheme and the step of a result in words."""
     dt = steps.get("scheme_dt", parameters.get("dt", "unknown"))
-    return f"{steps['scheme']} with dt = {dt}" if "scheme" in steps else f"maps with dt = {dt}"
+    scheme = steps.get("scheme", "map")
+    return f"{scheme}, extrapolated from dt = {dt}" if EXTRAPOLATED in steps else f"{scheme} with dt = {dt}"
 
 
 def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
@@ -122,8 +124,11 @@ def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> 
     differ = {name: pair for name, pair in differ.items() if pair[0] != pair[1] and name not in {*dataset.dims}}
     if differ and all(given):
         facts["parameters_differ"] = json.dumps(differ)
-    steps = [{name: ds.attrs[name] for name in ("scheme", "scheme_dt") if name in ds.attrs} for ds in both]
-    if all(given) and ("dt" in differ or steps[0] != steps[1]):
+    steps = [
+        {name: ds.attrs[name] for name in ("scheme", "scheme_dt", EXTRAPOLATED) if name in ds.attrs} for ds in both
+    ]
+    limits = all(EXTRAPOLATED in each for each in steps)
+    if all(given) and not limits and ("dt" in differ or steps[0] != steps[1]):
         first, second = (_steps(*each) for each in zip(given, steps, strict=True))
         doubts.append(f"the two results have other time steps: {first} and {second}; they differ by their errors too")
     alone = [

@@ -73,7 +73,7 @@ class Replicas:
         """Return the variables moved by the error that all replicas share: all alike, or each in a way of its own."""
         values = {}
         for order, name in enumerate(self.names):
-            error = self._common_error(name)
+            error = self.common_error(name)
             if way == 0:
                 signs: Any = 1
             elif way == 1:
@@ -94,7 +94,7 @@ class Replicas:
         known = ~np.isnan(values)
         return np.where(known, values - mean_and_error(values)[0], 0), known.sum(0)
 
-    def _common_error(self, name: str) -> np.ndarray:
+    def common_error(self, name: str) -> np.ndarray:
         """Return what is in the standard error beside the scatter; zero where neither is known."""
         _, scatter = mean_and_error(self._values(name))
         error = self._result[STANDARD_ERROR.name(name)].transpose(*self._result[name].dims).values

@@ -8,8 +8,7 @@ say what part of an error each of them makes.  They are pieces with seeds of the
 from __future__ import annotations
 
 import inspect
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from sitesampler.errors import InputError, SiteSamplerError, is_integer, is_numb
 from sitesampler.records.names import STDERR
 from sitesampler.results.compare import same_lengths
 from sitesampler.results.provenance import provenance
+from sitesampler.results.time_steps import change_of_steps, time_steps
 from sitesampler.runs.calls import sample
 from sitesampler.runs.options import DEFAULT_TOLERANCE
 from sitesampler.runs.pieces import Piece
@@ -54,7 +54,7 @@ class _Part:
 
     kind: str
     options: dict[str, Any]
-    weight: float
+    weight: float = 1.0
     subtracted: bool = True
 
     @property
@@ -129,9 +129,10 @@ def diagnose(
 
     Notes
     -----
-    Finite populations bias a result by order 1/population, iterations by 1/chunk, Euler steps by dt: the change to the
-    coarser run is then the part itself.  The part of the tolerance is a ninth of the change, as if a tenth of the
-    tolerance made it 10 times smaller; in exact systems that is 11 to 80 times, so this is a bound, and not subtracted.
+    Finite populations bias a result by order 1/population, iterations by 1/chunk, steps of a scheme of order p by dt^p:
+    the change to the coarser run is then the part itself, or 2^p - 1 times it.  The part of the tolerance is a ninth of
+    the change, as if a tenth of the tolerance made it 10 times smaller; in exact systems that is 11 to 80 times: a
+    bound, which is not subtracted.
 
     The runs are independent.  An extrapolated value is 3x - x' - x'' of three of them, with errors in quadrature:
     without bias to leading order, and about three times as uncertain as x.
@@ -171,10 +172,10 @@ def diagnose(
             return error
 
     for part, piece, found in zip(parts, pieces, workers_for(client).lead(work, pieces), strict=True):
-        if isinstance(found, SiteSamplerError):
-            left_out.append((part, f"in the run at {_words(part)}, {found}"))
-        else:
-            seen.append((part, found))
+        try:
+            seen.append(_seen_in(part, found, base))
+        except SiteSamplerError as error:
+            left_out.append((part, f"in the run at {_words(part)}, {error}"))
         runs.append({**piece.arguments[0], "seed": _seed(entropy, piece)})
     dataset, names = _assemble(base, seen, left_out)
     made = {key: fact for key, fact in base.attrs.items() if key not in ("title", "versions", "keep")}
@@ -212,19 +213,21 @@ def _parts(program: Any, base: xr.Dataset, first: dict[str, Any], options: dict[
         options_of_half = {"population": size // 2, "replicas": twice}
         parts = [_Part("population", options_of_half, 1 / (size / (size // 2) - 1))]
     dt = options.get("dt", _default(program, "dt"))
-    if is_number(dt):
+    if is_number(dt) and time_steps(base):
         every = options.get("every", 1)
         thinned = {"every": every // 2} if every % 2 == 0 else {}  # the times that are recorded stay the same
-        weight = 1 / (2 ** _order(base) - 1)
-        parts.append(_Part("time_step", {"dt": 2 * float(dt), "replicas": twice, **thinned}, weight))
+        parts.append(_Part("time_step", {"dt": 2 * float(dt), "replicas": twice, **thinned}))
     looser = {"tolerance": _LOOSER * first["tolerance"]}
     return [*parts, _Part("tolerance", looser, 1 / (_LOOSER - 1), subtracted=False)]
 
 
-def _order(base: xr.Dataset) -> int:
-    """Return the order in the time step: that of the schemes of flows; of maps, and beside them, one."""
-    told = base.attrs.get("scheme_order", 1)
-    return told if isinstance(told, int) else min(json.loads(told))
+def _seen_in(part: _Part, found: xr.Dataset | SiteSamplerError, base: xr.Dataset) -> tuple[_Part, xr.Dataset]:
+    """Return a part with its run; that of the time step counts with the order of what has other steps in this."""
+    if isinstance(found, SiteSamplerError):
+        raise found
+    if part.kind == "time_step":
+        part = replace(part, weight=change_of_steps(base, found).weight)
+    return part, found
 
 
 def _in_use(chunk: int, population: int) -> int:

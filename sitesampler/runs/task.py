@@ -19,6 +19,7 @@ from sitesampler.physics.order import OrderParameters
 from sitesampler.records.names import REPLICAS, Kind
 from sitesampler.records.recorder import Recorder, SilentRecorder
 from sitesampler.results.provenance import provenance
+from sitesampler.results.time_steps import steps_said
 from sitesampler.runs.options import NAMES, Asked
 from sitesampler.runs.pieces import Piece
 from sitesampler.signatures import check_parameters, signature_of
@@ -102,16 +103,13 @@ class Task:
         options |= {"seed": self.seed if self.seed < 2**63 else str(self.seed), "keep": self.asked.kept}
         if not self.asked.infinite:
             facts["group_sizes"] = self.group_sizes()
-        flows = list(dict.fromkeys(event.detail[:3] for event in self.plan.said("flow")))
-        if flows:
-            told = zip(("scheme", "scheme_order", "scheme_dt"), zip(*flows, strict=True), strict=True)
-            facts |= {name: values[0] if len(flows) == 1 else list(values) for name, values in told}
         return provenance(
             title=f"{name_of(self.program)}, {self.asked.world}",
             program=name_of(self.program),
             parameters=self.all_parameters(),
             world=self.asked.world,
             **options,
+            **steps_said(self.plan),
             **facts,
         )
 

@@ -110,6 +110,55 @@ def test_the_time_step_of_a_flow_counts_with_the_order_of_its_scheme(scheme: str
     assert abs(float(ds.C_h_extrapolated) - np.exp(-2)) < 0.2 * abs(error)
 
 
+def test_a_dt_that_is_not_the_step_of_the_scheme_shows_no_part_of_it() -> None:
+    """The step of records, and a factor in a loop over numbers, where the same number is another time."""
+
+    def recorded_by(net: Any, *, dt: float = 0.25) -> None:
+        for t, h in net.flow(lambda h: -h, net.sites().normal(), 1.0, 0.125, scheme="heun", record_dt=dt):
+            net.record(t, h=h)
+
+    def in_steps(net: Any, *, dt: float = 0.25) -> None:
+        h = net.sites().normal()
+        for n in net.steps(5):
+            net.record(n, h=h)
+            h = h - dt * h
+
+    of_records, of_steps = (diagnose(each, population=100, replicas=2, seed=0) for each in (recorded_by, in_steps))
+    assert "C_h_time_step" not in of_records and "C_h_time_step" not in of_steps
+    assert "both results were made in steps of dt = 0.125" in of_records.attrs["left_out"]
+    assert "left_out" not in of_steps.attrs
+
+
+def test_records_in_steps_of_their_own_do_not_change_the_part_of_the_time_step() -> None:
+    def decay(net: Any, *, dt: float = 0.125, record_dt: float = 0.25) -> None:
+        for t, h in net.flow(lambda h: -h, net.sites().normal(), 1.0, dt, scheme="heun", record_dt=record_dt):
+            net.record(t, h=h)
+
+    for every in (1, 2):
+        ds = diagnose(decay, population=100, replicas=2, seed=0, every=every).sel(time=1, time_=0)
+        assert float(ds.C_h_time_step) == pytest.approx(float(ds.C_h - np.exp(-1)), rel=0.2)
+
+
+@pytest.mark.parametrize("updates", [True, False], ids=["learning", "one kick"])
+def test_what_a_flow_learns_in_its_steps_is_of_first_order(updates: bool) -> None:
+    """The flow of J h - h, with J += dt h h^T/N in each step, or once."""
+
+    def learner(net: Any, *, dt: float = 0.05) -> None:
+        group = net.sites()
+        J = net.coupling(group, gain=0)
+        for t, h in net.flow(lambda h: J @ h - h, group.normal(), 0.8, dt, scheme="rk4"):
+            net.record(t, h=h)
+            if updates or t == 0.4:
+                J.add(h, h, strength=dt if updates else 0.2)
+
+    ds = diagnose(learner, population=100, replicas=2, seed=0, tolerance=1e-8)
+    assert json.loads(ds.attrs["scheme_order"]) == [4, 1] if updates else ds.attrs["scheme_order"] == 4
+    last = {"time": 0.8, "time_": 0.8}
+    truth = ss.sample(learner, dt=0.00625, population=100, replicas=2, seed=0, tolerance=1e-8).C_h
+    change = float(ds.C_h.sel(last) - truth.sel(last))
+    assert float(ds.C_h_time_step.sel(last)) == pytest.approx(change, rel=0.3)
+
+
 def test_a_program_in_steps_has_no_part_of_a_time_step() -> None:
     ds = diagnose(ss.models.deep_network, population=200, replicas=4, seed=0, steps=3)
     kinds = {name.removeprefix("loss_") for name in map(str, ds) if name.startswith("loss_")}
@@ -227,6 +276,7 @@ class MadeUp:
         attrs = {"program": "made_up", "title": "made up", "tolerance": call["tolerance"]}
         attrs |= {"population": population, "replicas": call["replicas"]}
         attrs |= {"chunk": call["chunk"]} if "chunk" in call else {}
+        attrs |= {"scheme": "map", "scheme_order": 1, "scheme_dt": call.get("dt", 0.1)}
         coords = {"time": ("time", [0.0, 1.0], {"long_name": "time"})}
         data = {"x": ("time", [x, x], labels), "x_stderr": ("time", [self.error] * 2, labels)}
         return xr.Dataset(data, coords, attrs)
