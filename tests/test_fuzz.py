@@ -109,6 +109,8 @@ def arguments() -> dict[str, Callable[[Any], Any]]:
         "save_result dataset": lambda v: ss.save_result(v, "never.zarr"),
         "derive result": lambda v: ss.derive(v, len),
         "derive function": lambda v: ss.derive(kept, v),
+        "extrapolate fine": lambda v: ss.extrapolate(v, kept),
+        "extrapolate coarse": lambda v: ss.extrapolate(kept, v),
         "stationary result": lambda v: ss.stationary(v, "h", start=0),
         "stationary record": lambda v: ss.stationary(kept, v, start=0),
         "stationary start": lambda v: ss.stationary(kept, "h", start=v),

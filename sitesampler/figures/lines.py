@@ -23,8 +23,6 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 from scipy.special import stdtrit
 
-from sitesampler.results.time_steps import EXTRAPOLATED
-
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -209,8 +207,7 @@ def spaced(times: Any, count: int = 9) -> NDArray[np.intp]:
 def parameters(dataset: xr.Dataset) -> dict[str, Any]:
     """Return the parameters that a dataset was made with; those that were swept are coordinates instead."""
     found: dict[str, Any] = json.loads(dataset.attrs.get("parameters", "{}"))
-    # What is extrapolated is no map any more, and belongs to the limit of small steps.
-    return {**found, "scheme": EXTRAPOLATED} if EXTRAPOLATED in dataset.attrs else found
+    return found
 
 
 def last_point(dataset: xr.Dataset) -> xr.Dataset:

@@ -195,8 +195,6 @@ class Stage:
     def run(self, loop: Loop) -> Iterator[Any]:
         """Yield the values of a loop, and keep the place in it."""
         self.say(loop.kind, detail=(len(loop.values),), given=(loop.dt,))
-        if loop.dt is not None and self.script.rehearsing:
-            self.script.plan.time_steps.append(loop.dt)
         self._loops.append(loop)
         try:
             for index, value in enumerate(loop.values):

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 #: which is about the step over the time in which things change, times the ratio of the steps and this.  A judgement:
 #: what is left of ten exact systems is within 1.6 times this (``studies/benchmarks/extrapolation.py``).
 _LEFT, _LEFT_PER_ROOT = 0.2, 2.0
-#: Relative difference of numbers that are the same but for rounding.
-_ROUNDING = 1e-10
+#: Relative difference of numbers that are the same but for rounding, in units of the machine precision.
+_ROUNDING = 1e3
 #: Attributes in which two results that are extrapolated agree.
 _SAME = ("program", "world", "size", "matrix", "sweep")
 #: Parameters of a program that are its step, or say when it records.
@@ -92,9 +92,8 @@ def extrapolate(fine: xr.Dataset, coarse: xr.Dataset) -> xr.Dataset:
     kept = [result[[name for name in wanted if name in result]].compute() for result in (fine, coarse)]
     one, other = xr.align(*same_lengths(kept), join="inner")
     if not any(one[name].size for name in names):
-        raise InputError(
-            f"the two results have no coordinates of {names[0]!r} in common; record both at the same times"
-        )
+        what = f"coordinates of {names[0]!r}" if names else "variable with replicas"
+        raise InputError(f"fine and coarse have no {what} in common; record the same in both, at the same times")
     swept = list(_facts(fine, "sweep"))
     whole = xr.merge([_Extrapolated(name, one, other, change, swept).dataset() for name in names], compat="override")
     whole = whole.assign(_trajectories(fine, whole))
@@ -185,7 +184,8 @@ class _Extrapolated:
     def _before_steps(self) -> np.ndarray:
         """Say where no step has moved anything: at the start, which all replicas of both results have in common."""
         x, other = self._values(REPLICAS.name(self._name), "replica")
-        return np.asarray(np.all(np.isclose(x, other, rtol=_ROUNDING, atol=0), axis=0))
+        rounding = _ROUNDING * float(np.finfo(self._both[0].attrs.get("dtype", "float64")).eps)
+        return np.asarray(np.all(np.isclose(x, other, rtol=rounding, atol=0), axis=0))
 
     def _inside_steps(self) -> np.ndarray:
         """Say at which times a scheme interpolates, with an error that its order does not tell."""
@@ -202,7 +202,9 @@ class _Extrapolated:
 
 def _trajectories(fine: xr.Dataset, whole: xr.Dataset) -> dict[str, xr.DataArray]:
     """Return the trajectories of the finer run, at the times of the result."""
-    found = {str(name): each for name, each in fine.data_vars.items() if str(name).startswith(TRAJECTORY.name(""))}
+    start = TRAJECTORY.name("")
+    found = {str(name): each for name, each in fine.data_vars.items() if str(name).startswith(start)}
+    found = {name: each for name, each in found.items() if name not in whole}
     for name, each in found.items():
         found[name] = each.sel({dim: whole[dim] for dim in each.dims if dim in whole.coords})
         found[name].attrs = {**each.attrs, "comment": "of the run with the shorter steps, not extrapolated"}
@@ -219,36 +221,39 @@ def _checked(fine: xr.Dataset, coarse: xr.Dataset) -> StepChange:
     """Return what the steps of two results differ in, after refusing those that differ in anything else."""
     import xarray as xr
 
-    for result in (fine, coarse):
+    both = {"fine": fine, "coarse": coarse}
+    for word, result in both.items():
         if not isinstance(result, xr.Dataset):
             raise InputError(
-                "extrapolate takes two results of sample, simulate or sweep, of one program at two time steps, not "
-                f"{shown(result)}"
+                f"{word} must be a result of sample, simulate or sweep (a dataset of xarray), not {shown(result)}"
             )
-    for word, result in (("first", fine), ("second", coarse)):
         if EXTRAPOLATED in result.attrs:
-            raise InputError(f"the {word} result is extrapolated already; extrapolate takes results at two time steps")
+            raise InputError(f"{word} is extrapolated already; extrapolate takes results at two time steps")
         if "dt" in _facts(result, "sweep"):
-            raise InputError(f"the {word} result is a sweep over dt; make one sweep at each of two time steps")
+            raise InputError(f"{word} is a sweep over dt; make one sweep at each of two time steps")
     for name in _SAME:
         one, other = (result.attrs.get(name) for result in (fine, coarse))
         if str(one) != str(other):
             raise InputError(
-                f"the two results differ in their {name}, {shown(one)} and {shown(other)}; extrapolate takes results "
+                f"fine and coarse differ in their {name}, {shown(one)} and {shown(other)}; extrapolate takes results "
                 "that differ in their time step alone"
             )
-    for word, result in (("first", fine), ("second", coarse)):
+    for word, result in both.items():
         if not time_steps(result):
             raise InputError(
-                f"the {word} result ({result.attrs.get('program', 'of no program')}) says no time step: it comes from "
-                "no flow and no clock"
+                f"{word} ({result.attrs.get('program', 'of no program')}) says no time step: it comes from no flow and "
+                "no clock"
+            )
+        if not any(REPLICAS.name(str(name)) in result for name in result.data_vars):
+            raise InputError(
+                f"{word} has not kept its replicas, whose scatter the error comes from; run it with keep_replicas=True"
             )
     change = change_of_steps(fine, coarse)
     _check_parameters(fine, coarse, change)
-    counts = [result.sizes["replica"] for result in (fine, coarse) if Replicas(result).names]
+    counts = [result.sizes["replica"] for result in (fine, coarse)]
     if counts[0] != counts[1]:
         raise InputError(
-            f"the two results have {counts[0]} and {counts[1]} replicas, and extrapolate pairs them; run as many"
+            f"fine and coarse have {counts[0]} and {counts[1]} replicas, and extrapolate pairs them; run as many"
         )
     return change
 
@@ -266,7 +271,7 @@ def _check_parameters(fine: xr.Dataset, coarse: xr.Dataset, change: StepChange) 
     if differ:
         name = differ[0]
         raise InputError(
-            f"the two results differ in {name} too, {shown(one.get(name))} and {shown(other.get(name))}; extrapolate "
+            f"fine and coarse differ in {name} too, {shown(one.get(name))} and {shown(other.get(name))}; extrapolate "
             "takes results that differ in their time step alone"
         )
 

@@ -100,6 +100,8 @@ class _RehearsalStage(LenientStage):
         super().say(word, *groups, detail=detail, columns=columns, given=given)
         if not self.is_overhearing:
             self._tape.hear(given)
+            if word == "clock":
+                self.script.plan.time_steps += given
 
     def ask(self, answer: Callable[[], Answer]) -> Answer:
         """Return what the network answers, and write it down."""

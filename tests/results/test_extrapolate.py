@@ -203,7 +203,6 @@ def test_it_is_a_result_like_any_other(tmp_path: Path) -> None:
     last = ss.derive(found, lambda d: d.C_h.isel(time=-1, time_=-1))
     np.testing.assert_allclose(last["value_stderr"], found.C_h_stderr[-1, -1])
     ss.figures.random_rnn.chaos(found)
-    assert ss.figures.lines.parameters(found)["scheme"] == "extrapolated"  # drawn with the limit of small steps
     with pytest.warns(RuntimeWarning) as told_by_compare:  # that they have the seed in common, too
         ss.compare(found, fine)
     sentence = "rk4, extrapolated from dt = 0.25 and rk4 with dt = 0.25"
@@ -278,7 +277,7 @@ def in_steps(net: Any, *, dt: float) -> None:
         ({"program": linear, "scheme": "euler"}, "differ in their program, 'by_clock' and 'linear'"),
         ({"call": ss.simulate, "size": 50}, "differ in their world"),
         ({"replicas": 3}, "have 2 and 3 replicas, and extrapolate pairs them; run as many"),
-        ({"keep_replicas": False}, "has not kept its replicas"),
+        ({"keep_replicas": False}, "coarse has not kept its replicas, whose scatter the error comes from"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -292,7 +291,7 @@ def test_two_results_of_different_things_are_refused(fine: xr.Dataset, changed: 
     [
         (linear, ("heun", "rk4"), "the two results come from other schemes: heun and rk4; use one scheme at two steps"),
         (recorded_by, None, "both results were made in steps of dt = 0.25"),
-        (in_steps, None, r"the first result \(in_steps\) says no time step: it comes from no flow and no clock"),
+        (in_steps, None, r"fine \(in_steps\) says no time step: it comes from no flow and no clock"),
     ],
     ids=["schemes", "records", "steps"],
 )
@@ -308,11 +307,13 @@ def test_results_that_do_not_tell_what_the_step_does_are_refused(
 def test_what_is_no_result_or_extrapolated_already_is_refused(fine: xr.Dataset) -> None:
     coarse = other()
     found = ss.extrapolate(fine, coarse)
-    with pytest.raises(InputError, match="the first result is extrapolated already"):
+    with pytest.raises(InputError, match="fine is extrapolated already"):
         ss.extrapolate(found, coarse)
-    with pytest.raises(InputError, match="extrapolate takes two results of sample, simulate or sweep"):
+    with pytest.raises(
+        InputError, match="fine must be a result of sample, simulate or sweep \\(a dataset of xarray\\), not "
+    ):
         ss.extrapolate(by_clock, coarse)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="a sweep over dt; make one sweep at each of two time steps"):
+    with pytest.raises(InputError, match="fine is a sweep over dt; make one sweep at each of two time steps"):
         ss.extrapolate(ss.sweep(by_clock, {"dt": [0.25, 0.5]}, population=100, replicas=2, seed=0, **KEPT), coarse)
     with pytest.raises(InputError, match="a single replica tells nothing"):
         ss.extrapolate(*(other(dt=dt, replicas=1) for dt in (0.25, 0.5)))
