@@ -26,11 +26,12 @@ from sitesampler.theory._hermite import FloatArray
 
 #: Relative error that is asked for: a larger one deserves a warning.
 AIM = 1e-6
-#: Points of a panel in the two solutions that are compared; how often panels are halved.
-FEW, MANY = 10, 13
+#: Points of a panel at that error, more for each decade, and fewer in the solution that it is compared with.
+POINTS, PER_DECADE, FEWER = 13, 2, 3
+#: How often panels are halved.
 HALVINGS = 3
-#: Passes over a panel: relative change at which they end, and how many at most.
-STILL, PASSES = 1e-12, 200
+#: Passes over a panel: change at which they end, relative and over the error, and how many at most.
+STILL, PASSES = 1e-2, 200
 
 
 @dataclass(frozen=True)
@@ -92,26 +93,34 @@ class Solution:
     error: float = 0.0
 
 
-def solve(build: Callable[[], Equations], times: FloatArray) -> Solution:
-    """Solve the equations up to the last of the times, with panels halved until the error is below 1e-6.
+def solve(build: Callable[[], Equations], times: FloatArray, accuracy: float = AIM) -> Solution:
+    """Solve the equations up to the last of the times, with panels halved until the error is below the accuracy.
+
+    Raises
+    ------
+    ValueError
+        If the accuracy is not between 1e-9 and 0.01.
 
     Warns
     -----
     RuntimeWarning
-        If the error remains above 1e-6; the message states it.
+        If the error remains above the accuracy; the message states it.
     """
+    if not 1e-9 <= accuracy <= 0.01:
+        raise ValueError(f"the accuracy must be a number from 1e-9 to 0.01, not {accuracy}.")
+    many, still = POINTS + round(PER_DECADE * np.log10(AIM / accuracy)), STILL * accuracy
     duration = float(times.max())
     for halving in range(HALVINGS + 1):
         equations = build()
         panels = max(1, int(np.ceil(duration / equations.panel))) * 2**halving
         length = duration / panels or equations.panel
         with np.errstate(over="ignore", invalid="ignore"):  # of passes that diverge: the panel is halved
-            rough = _March(equations, panels, length, FEW).at(times)
-            fine = _March(build(), panels, length, MANY).at(times)
+            rough = _March(equations, panels, length, many - FEWER, still).at(times)
+            fine = _March(build(), panels, length, many, still).at(times)
         error = max(_difference(getattr(fine, name), getattr(rough, name)) for name in ("C", "products", "R", "means"))
-        if error <= AIM:
+        if error <= accuracy:
             break
-    if not error <= AIM:
+    if not error <= accuracy:
         warnings.warn(
             f"the two-time equations are solved to a relative error of {error:.1e} only: shorter times have less.",
             RuntimeWarning,
@@ -131,8 +140,9 @@ class _March:
     inner time, rows: int K(t, s) C(s, t') ds = K @ weighted_C, and so on.
     """
 
-    def __init__(self, equations: Equations, panels: int, length: float, points: int) -> None:
+    def __init__(self, equations: Equations, panels: int, length: float, points: int, still: float) -> None:
         self.equations, self.length, self.points, self.panels = equations, length, points, panels
+        self.still = still
         x = -np.cos(np.pi * np.arange(points) / (points - 1))
         self.to_legendre = np.linalg.inv(legendre.legvander(x, points - 1))
         table = legendre.legvander(x, points)
@@ -179,7 +189,7 @@ class _March:
             new_means = first_means[:, None] + (drive - means) @ self.upto.T
             change = max(_difference(*pair) for pair in ((new_C, C), (new_R, R), (new_means, means)))
             C, R, means = new_C, new_R, new_means
-            if not change > STILL:
+            if not change > self.still:
                 break
         self.C[:, here, every], self.R[here, every], self.products[:, here, every] = C, R, products
         self.means[:, here], self.drives[:, here], self.power[:, here] = means, drive, power

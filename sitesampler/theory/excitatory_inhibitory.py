@@ -54,11 +54,12 @@ def recursion(
     steps: int | None = None,
     times: ArrayLike | None = None,
     initial_variance: float = 1.0,
+    accuracy: float = _two_time.AIM,
 ) -> Populations:
     """March means and two-time covariances of h, exactly at this dt or in the limit dt -> 0.
 
     The limit is solved by collocation in panels of time, with errors that fall exponentially with their points and are
-    measured: below 1e-6 of the largest value of each array, or a warning says what they are.
+    measured: below ``accuracy`` times the largest value of each array, or a warning says what they are.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ def recursion(
         Any times, in place of dt and steps.
     initial_variance : float
         Variance of the Gaussian initial state.
+    accuracy : float
+        Of the limit: relative error that is asked for, from 1e-9 to 0.01; the cost grows with its digits.
 
     Examples
     --------
@@ -94,7 +97,7 @@ def recursion(
         return np.asarray((1 + function(h)) / 2)
 
     if dt is None or steps is None:
-        return _limit(strength, weights, inputs, rates, initial_variance, asked)
+        return _limit(strength, weights, inputs, rates, initial_variance, asked, accuracy)
     rows = [GaussianRows(rates, steps + 1) for _ in range(2)]
     size = steps + 1
     mean, rate = np.zeros((2, size)), np.zeros((2, size))
@@ -126,6 +129,7 @@ def _limit(
     rates: Activation,
     initial_variance: float,
     times: FloatArray,
+    accuracy: float,
 ) -> Populations:
     def equations() -> _two_time.Equations:
         averages = [GaussianStrips(rates) for _ in range(2)]
@@ -138,7 +142,7 @@ def _limit(
         start = np.full(2, initial_variance)
         return _two_time.Equations(close=close, start=start, mixing=strength, means=np.zeros(2))
 
-    found = _two_time.solve(equations, times)
+    found = _two_time.solve(equations, times, accuracy)
     mean = found.means
     variance = np.diagonal(found.C, axis1=1, axis2=2)
     rate = np.vectorize(lambda m, v: average(lambda h: rates(m + h), v))(mean, variance)

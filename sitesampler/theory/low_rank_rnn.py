@@ -52,11 +52,12 @@ def recursion(
     dt: float | None = None,
     steps: int | None = None,
     times: ArrayLike | None = None,
+    accuracy: float = _two_time.AIM,
 ) -> LowRank:
     """March the latent variables and the two-time correlations, exactly at this dt or in the limit dt -> 0.
 
     The limit is solved by collocation in panels of time, with errors that fall exponentially with their points and are
-    measured: below 1e-6 of the largest value of each array, or a warning says what they are.
+    measured: below ``accuracy`` times the largest value of each array, or a warning says what they are.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ def recursion(
         Number L of steps, with dt.
     times : (L + 1,) array_like, optional
         Any times, in place of dt and steps.
+    accuracy : float
+        Of the limit: relative error that is asked for, from 1e-9 to 0.01; the cost grows with its digits.
 
     Examples
     --------
@@ -84,7 +87,7 @@ def recursion(
     asked = times_of(dt, steps, times)
     if dt is None or steps is None:
         first = np.broadcast_to(np.asarray(start, dtype=np.float64), overlaps.shape)
-        return _limit(g, overlaps, first, function, asked)
+        return _limit(g, overlaps, first, function, asked, accuracy)
     size = steps + 1
     projection, kappa = np.zeros((size, overlaps.size)), np.zeros((size, overlaps.size))
     projection[0] = start
@@ -106,7 +109,9 @@ def recursion(
     return LowRank(time=asked, kappa=kappa, projection=projection, C_h=of_h, C_phi=of_phi)
 
 
-def _limit(g: float, overlaps: FloatArray, start: FloatArray, phi: Activation, times: FloatArray) -> LowRank:
+def _limit(
+    g: float, overlaps: FloatArray, start: FloatArray, phi: Activation, times: FloatArray, accuracy: float
+) -> LowRank:
     def equations() -> _two_time.Equations:
         averages = GaussianStrips(phi)
         projections = np.zeros((overlaps.size, 0))
@@ -120,7 +125,7 @@ def _limit(g: float, overlaps: FloatArray, start: FloatArray, phi: Activation, t
 
         return _two_time.Equations(close=close, start=np.ones(1), mixing=np.array([[g**2]]), means=start)
 
-    found = _two_time.solve(equations, times)
+    found = _two_time.solve(equations, times, accuracy)
     of_h = found.C[0] + found.means.T @ found.means
     return LowRank(times, kappa=found.drives.T, projection=found.means.T, C_h=of_h, C_phi=found.products[0])
 

@@ -35,12 +35,13 @@ def correlation(
     steps: int | None = None,
     times: ArrayLike | None = None,
     initial_variance: float = 1.0,
+    accuracy: float = _two_time.AIM,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the two-time correlations of h and of phi(h) (Problem 3), exactly at this dt or in the limit dt -> 0.
 
     The limit is solved by collocation in panels of time, with errors that fall exponentially with their points (for
-    relu, with its kink, as the fourth power) and are measured: below 1e-6 of the largest value, or a warning says
-    what they are.
+    relu, with its kink, as the fourth power) and are measured: below ``accuracy`` times the largest value, or a
+    warning says what they are.
 
     Parameters
     ----------
@@ -56,6 +57,8 @@ def correlation(
         Any times, in place of dt and steps. A hundred units of time take about half a minute with tanh.
     initial_variance : float
         Variance of the Gaussian initial state.
+    accuracy : float
+        Of the limit: relative error that is asked for, from 1e-9 to 0.01; the cost grows with its digits.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def correlation(
     function = nonlinearity(phi)
     asked = times_of(dt, steps, times)
     if dt is None or steps is None:
-        return _limit(g, function, initial_variance, asked)
+        return _limit(g, function, initial_variance, asked, accuracy)
     closed = isinstance(function, Nonlinearity) and function.name in ("relu", "erf", "linear")
     averages = _ClosedRows(function) if closed else GaussianRows(function, steps + 1)
     of_h = np.zeros((steps + 1, steps + 1))
@@ -90,7 +93,9 @@ def correlation(
     return of_h, of_phi
 
 
-def _limit(g: float, phi: Activation, initial_variance: float, times: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _limit(
+    g: float, phi: Activation, initial_variance: float, times: FloatArray, accuracy: float
+) -> tuple[FloatArray, FloatArray]:
     def equations() -> _two_time.Equations:
         averages = GaussianStrips(phi)
         return _two_time.Equations(
@@ -99,7 +104,7 @@ def _limit(g: float, phi: Activation, initial_variance: float, times: FloatArray
             mixing=np.array([[g**2]]),
         )
 
-    found = _two_time.solve(equations, times)
+    found = _two_time.solve(equations, times, accuracy)
     return found.C[0], found.products[0]
 
 

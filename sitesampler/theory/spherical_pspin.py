@@ -69,11 +69,12 @@ def solve(
     convention: Convention = "project",
     *,
     times: ArrayLike | None = None,
+    accuracy: float = _two_time.AIM,
 ) -> SphericalPSpin:
     """Solve the closed equations for C and R (Problem 2), exactly at this dt or in the limit dt -> 0.
 
     The limit is solved by collocation in panels of time, with errors that fall exponentially with their points and are
-    measured: ``error`` of the result is below 1e-6, or a warning says so.
+    measured: ``error`` of the result is below ``accuracy``, or a warning says so.
 
     Parameters
     ----------
@@ -92,6 +93,8 @@ def solve(
         have by far the smallest error of the three. They are one in the limit.
     times : (L + 1,) array_like, optional
         Any times, in place of dt and steps. 20 units of time take a few seconds; cost grows as the third power.
+    accuracy : float
+        Of the limit: relative error that is asked for, from 1e-9 to 0.01; the cost grows with its digits.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def solve(
         raise ValueError(f"unknown convention {convention!r}: choose from {', '.join(get_args(Convention))}.")
     asked = times_of(dt, steps, times)
     if dt is None or steps is None:
-        return _limit(p, temperature, asked)
+        return _limit(p, temperature, asked, accuracy)
     correlation = np.zeros((steps + 2, steps + 2))
     response = np.zeros((steps + 2, steps + 2))
     multiplier = np.empty(steps + 1)
@@ -153,7 +156,7 @@ def solve(
     )
 
 
-def _limit(p: int, temperature: float, times: FloatArray) -> SphericalPSpin:
+def _limit(p: int, temperature: float, times: FloatArray, accuracy: float) -> SphericalPSpin:
     found = _two_time.solve(
         lambda: _two_time.Equations(
             close=lambda here, means, C: (p * C ** (p - 1), means),
@@ -164,6 +167,7 @@ def _limit(p: int, temperature: float, times: FloatArray) -> SphericalPSpin:
             panel=0.4,
         ),
         times,
+        accuracy,
     )
     power = found.power[0]
     return SphericalPSpin(times, found.C[0], found.R, temperature + power, -power / p, found.error)
