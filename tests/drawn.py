@@ -66,3 +66,8 @@ def legend(axes: Axes) -> list[str]:
 
 def _points(line: Any) -> Curve:
     return np.asarray(line.get_xdata(), float), np.asarray(line.get_ydata(), float)
+
+
+def grid_of(scheme: str, dt: float, steps: int, **options: Any) -> dict[str, Any]:
+    """Return what theory is asked for a run of so many steps: those of a map, or times in the limit dt -> 0."""
+    return {"dt": dt, "steps": steps} if scheme == "euler" else {"times": dt * np.arange(steps + 1), **options}

@@ -26,7 +26,7 @@ from sitesampler.studies.run import run_study
 from sitesampler.studies.study_file import read_study
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0, "progress": False}
+RNN: dict[str, Any] = {"scheme": "euler", "g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0, "progress": False}
 ITERATED: dict[str, Any] = {**RNN, "population": 400, "chunk": 100, "replicas": 2, "seed": 1, "iterations": 5}
 STUDY = """
 program = "random_rnn"

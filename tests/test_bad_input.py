@@ -354,7 +354,7 @@ def test_rates_that_are_nan_are_found_in_the_run() -> None:
 
 # ------------------------------------------------------------------------------------- runs that cannot fit
 def test_a_population_too_small_for_the_draws_is_refused_before_the_run() -> None:
-    message = refusal(PopulationTooSmall, lambda: sample(ss.models.spherical_pspin, population=50))
+    message = refusal(PopulationTooSmall, lambda: sample(ss.models.spherical_pspin, scheme="euler", population=50))
     assert message.startswith("a population of 50 samples is too small: the program draws 202 vectors")
     assert "use a population above 203" in message
 

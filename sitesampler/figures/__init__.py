@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sitesampler.errors import InputError, did_you_mean, listing
-from sitesampler.figures.lines import SAMPLE, SIMULATION, THEORY, last_point, quantile, save, world_label
+from sitesampler.figures.lines import OF_MAPS, SAMPLE, SIMULATION, THEORY, last_point, quantile, save, world_label
 from sitesampler.figures.overview import (
     correlation_figure,
     correlation_theory,
@@ -28,7 +28,7 @@ from sitesampler.figures.overview import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import xarray as xr
     from matplotlib.figure import Figure
@@ -67,8 +67,10 @@ KINDS: dict[str, Kind] = {
 }
 
 
-def check_kind(kind: str | None, swept: Iterable[str] | None = None) -> None:
-    """Refuse a kind of figure that does not exist, or that shows a sweep over something else.
+def check_kind(
+    kind: str | None, swept: Iterable[str] | None = None, parameters: Mapping[str, Any] | None = None
+) -> None:
+    """Refuse a kind of figure that does not exist, or that shows a sweep over something else, or no flow.
 
     Parameters
     ----------
@@ -76,6 +78,8 @@ def check_kind(kind: str | None, swept: Iterable[str] | None = None) -> None:
         One of `KINDS`, or None.
     swept
         The keys that a study sweeps, where that is to be judged too.
+    parameters
+        Those of the program, its own ones included, likewise.
 
     Raises
     ------
@@ -92,6 +96,8 @@ def check_kind(kind: str | None, swept: Iterable[str] | None = None) -> None:
             f"the figure {kind!r} shows a sweep over {listing(axes)}, and this study sweeps {listing(swept)}; "
             "add [sweep] to the file, or leave out figure.kind"
         )
+    if getattr(KINDS[kind], "of_maps", False) and (parameters or {}).get("scheme", "euler") != "euler":
+        raise InputError(f"the figure {kind!r} {OF_MAPS}")
 
 
 def check_title(title: str) -> None:

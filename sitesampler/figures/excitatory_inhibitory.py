@@ -23,7 +23,7 @@ def populations(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fig
     fixed = lines.parameters(sample)
     given = (fixed[name] for name in ("gains", "means", "drive", "fraction", "phi"))
     try:
-        exact = theory.recursion(*given, dt=fixed["dt"], steps=round(float(sample["time"][-1]) / fixed["dt"]))
+        exact = theory.recursion(*given, **lines.grid(sample)[0], accuracy=lines.ACCURACY)
     except ValueError:  # a nonlinearity that the recursion does not know
         exact = None
     drawn, (rate, moment, single) = lines.panels(3)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 @lines.kind
+@lines.of_maps
 @lines.one_point
 def density(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw how the response of `goe_flow` turns into the semicircle, in four panels.

@@ -23,6 +23,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 from scipy.special import stdtrit
 
+from sitesampler.errors import InputError
+from sitesampler.results.time_steps import EXTRAPOLATED
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -80,6 +83,23 @@ def one_point(draw: Kind) -> Kind:
     def drawn(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
         return draw(last_point(sample), None if simulation is None else last_point(simulation))
 
+    return drawn
+
+
+#: What a figure of moments needs, after its name.
+OF_MAPS = 'reads moments of a matrix off the steps of a map; run the program with scheme="euler"'
+
+
+def of_maps(draw: Kind) -> Kind:
+    """Say of a figure that it reads moments of a matrix off the steps of a map, and refuse a flow."""
+
+    @wraps(draw)
+    def drawn(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
+        if map_step(sample) is None:
+            raise InputError(f"the figure {draw.__name__!r} {OF_MAPS}")
+        return draw(sample, simulation)
+
+    drawn.of_maps = True  # type: ignore[attr-defined]
     return drawn
 
 
@@ -208,6 +228,32 @@ def parameters(dataset: xr.Dataset) -> dict[str, Any]:
     """Return the parameters that a dataset was made with; those that were swept are coordinates instead."""
     found: dict[str, Any] = json.loads(dataset.attrs.get("parameters", "{}"))
     return found
+
+
+def map_step(dataset: xr.Dataset) -> float | None:
+    """Return the time step of a run that is a map; of a flow, whose theory is that of continuous time, None.
+
+    What is extrapolated to small steps has that theory too.
+    """
+    if EXTRAPOLATED in dataset.attrs:
+        return None
+    return parameters(dataset)["dt"] if dataset.attrs.get("scheme", "map") in ("map", "euler") else None
+
+
+#: Relative error of equations that are solved for a figure, which is less than a line is wide.
+ACCURACY = 1e-3
+
+
+def grid(dataset: xr.Dataset) -> tuple[dict[str, Any], int]:
+    """Return what theory is asked for the times of a run, and which of its times are those of the records.
+
+    Theory of a map goes step by step, of which every so many are recorded; that of a flow is asked for the records.
+    """
+    times, dt = dataset["time"].values, map_step(dataset)
+    if dt is None:
+        return {"times": times}, 1
+    steps = round(float(times[-1]) / dt)
+    return {"dt": dt, "steps": steps}, max(1, round(steps / max(1, len(times) - 1)))
 
 
 def last_point(dataset: xr.Dataset) -> xr.Dataset:

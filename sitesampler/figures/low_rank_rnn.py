@@ -47,10 +47,10 @@ def condensation(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
 
 
 def _exact(sample: xr.Dataset) -> Any:
-    """Return the recursion at the time step of the run; None for a nonlinearity that it does not know."""
+    """Return the recursion, of a map at its time step; None for a nonlinearity that it does not know."""
     fixed = lines.parameters(sample)
-    steps = round(float(sample["time"][-1]) / fixed["dt"])
     try:
-        return theory.recursion(fixed["g"], fixed["overlap"], fixed["start"], fixed["phi"], dt=fixed["dt"], steps=steps)
+        given = (fixed[name] for name in ("g", "overlap", "start", "phi"))
+        return theory.recursion(*given, **lines.grid(sample)[0], accuracy=lines.ACCURACY)
     except ValueError:
         return None

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def student(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the training of `perceptron_flow`, in three panels.
 
-    (a) Train loss; (b) train and test error; (c) overlap with the teacher.  Dashes are the first steps, by quadrature,
-    and, with weight decay, the level of the minimum.
+    (a) Train loss; (b) train and test error; (c) overlap with the teacher.  Dashes are the first steps of descent,
+    by quadrature, and, with weight decay, the level of the minimum.
     """
     first, end = _exact(sample)
     drawn, (loss, error, overlap) = lines.panels(3)
@@ -53,7 +53,7 @@ def _exact(sample: xr.Dataset) -> tuple[Any, Any]:
     if fixed["labels"] != "sign" or fixed["noise"] != 0:
         return None, None
     first = end = None
-    if fixed["start"] == 0:
+    if fixed["start"] == 0 and lines.map_step(sample) is not None:
         first = theory.first_steps(fixed["alpha"], fixed["dt"], fixed["loss"], fixed["decay"])
     if fixed["decay"] > 0:
         end = theory.minimum(fixed["alpha"], fixed["decay"], fixed["loss"])

@@ -26,9 +26,9 @@ def double_descent(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> 
     N = P.
     """
     fixed, widths, times = lines.parameters(sample), sample["width_ratio"].values, sample["time"].values
-    data, steps, every = fixed["data_ratio"], *_steps(sample)
+    data, (how, every) = fixed["data_ratio"], lines.grid(sample)
     spectrum = 1.0 if fixed["spectrum"] is None else fixed["spectrum"]
-    exact = {w: theory.solve(float(w), data, fixed["noise"], fixed["dt"], steps, spectrum) for w in widths}
+    exact = {w: theory.solve(float(w), data, fixed["noise"], spectrum=spectrum, **how) for w in widths}
     drawn, (test, train, descent) = lines.panels(3)
     shown = sorted({widths[0], widths[np.argmin(np.abs(widths - data))], widths[-1]})
     for width, colour in zip(shown, lines.shades(len(shown)), strict=True):
@@ -45,12 +45,6 @@ def double_descent(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> 
     train.set(xscale="log", yscale="log", xlabel="time $t$", ylabel="train loss", title="(b) train loss")
     lines.world_legend(train, sample, simulation, loc="lower left")
     return drawn
-
-
-def _steps(sample: xr.Dataset) -> tuple[int, int]:
-    """Return how many steps a run took, and how many lie between recorded times."""
-    steps = round(float(sample["time"][-1]) / lines.parameters(sample)["dt"])
-    return steps, round(steps / (sample.sizes["time"] - 1))
 
 
 def _descent(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, exact: dict[float, Any]) -> None:
@@ -82,9 +76,9 @@ def growth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the late test loss of `random_features`, swept over N/D and P/D, in three panels.
 
     (a) The cases in which the loss grows, as t^(1/2) (eq. 73) or t^(1/3), with gradient flow continued to late times;
-    (b) those in which it settles; (c) C(t, t) against R(2t + dt): equal for symmetric matrices, not here.
+    (b) those in which it settles; (c) C(t, t) against R(2t): equal for symmetric matrices, not here.
     """
-    noise, dt, (steps, every) = lines.parameters(sample)["noise"], lines.parameters(sample)["dt"], _steps(sample)
+    noise, (how, every) = lines.parameters(sample)["noise"], lines.grid(sample)
     drawn, (grows, settles, normal) = lines.panels(3, height=4.4)
     drawn_at: dict[Any, int] = {grows: 0, settles: 0}
     for width in sample["width_ratio"].values:
@@ -96,15 +90,15 @@ def growth(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
             drawn_at[axes] += 1
             point = {"width_ratio": width, "data_ratio": data}
             one, other = sample.sel(point), None if simulation is None else simulation.sel(point)
-            exact = theory.solve(float(width), float(data), noise, dt, steps)
+            exact = theory.solve(float(width), float(data), noise, **how)
             _growth(axes, one, other, exact.test_loss[::every], colour, f"{width:g}, {data:g}: {fate}")
             if exponent == 0.5 and width == data:
-                _normality(normal, one, exact, dt, every)
+                _normality(normal, one, exact, every)
     for axes, title in ((grows, "(a) growing test loss"), (settles, "(b) settling test loss")):
         place: dict[str, Any] = {"loc": "upper left"} if axes is grows else {"loc": "lower left", "ncols": 2}
         axes.legend(title="$N/D$, $P/D$: late", fontsize=9, **place)
         axes.set(xscale="log", yscale="log", xlabel="time $t$", ylabel=r"test loss $- \sigma^2$", title=title)
-    normal.set(xscale="log", xlabel="time $t$", title="(c) not normal: $C(t, t') \\neq R(t + t' + dt)$")
+    normal.set(xscale="log", xlabel="time $t$", title="(c) not normal: $C(t, t') \\neq R(t + t')$")
     normal.legend()
     settles.set_ylim(bottom=0.012)
     grows.set_ylim(bottom=0.05)
@@ -127,12 +121,14 @@ def _growth(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, exact
     axes.plot(late, flow - floor, color=colour, linewidth=1, linestyle=(0, (1, 1)))
 
 
-def _normality(axes: Axes, sample: xr.Dataset, exact: Any, dt: float, every: int) -> None:
+def _normality(axes: Axes, sample: xr.Dataset, exact: Any, every: int) -> None:
     """Draw C_h(t, t), and what it would be if the matrix were symmetric."""
     times = sample["time"].values
     value, half = lines.equal_times(sample, "C_h")
     lines.line(axes, times[1:], value[1:], half[1:], color=lines.SAMPLE, label="sampler, $C_h(t, t)$")
     lines.dashes(axes, times[1:], np.diagonal(exact.C0)[::every][1:], label="theory")
+    shift = 0 if lines.map_step(sample) is None else 1  # the response of a map begins one step after the field
     lags = np.arange(1, (len(exact.R00) - 1) // 2)
-    axes.plot(lags * dt, exact.R00[2 * lags + 1], color=lines.SERIES[1], label="theory, $R(2t + dt)$")
+    label = "theory, $R(2t + dt)$" if shift else "theory, $R(2t)$"
+    axes.plot(exact.time[lags], exact.R00[2 * lags + shift], color=lines.SERIES[1], label=label)
     axes.set_ylabel("$C_h(t, t)$ and $R_h$")

@@ -33,10 +33,8 @@ def correlation(sample: xr.Dataset, vector: str) -> Theory | None:
     fixed, times = lines.parameters(sample), sample["time"].values
     if vector not in ("h", "phi") or fixed.get("symmetry", 0.0) != 0:
         return None
-    # A map at the time step of the run, for which the sampler is exact; other schemes have the limit of small steps.
-    dt = fixed["dt"] if fixed.get("scheme", "euler") == "euler" else None
     try:
-        return times, *solved(fixed["g"], fixed["phi"], dt, times, vector)
+        return times, *solved(fixed["g"], fixed["phi"], lines.map_step(sample), times, vector)
     except ValueError:  # a nonlinearity of the user's own
         return None
 
@@ -53,7 +51,7 @@ def solved(
     """
     steps = None if dt is None else np.rint(times / dt).astype(int)
     if steps is None and times[-1] <= _LONGEST:
-        return theory.correlation(g, phi, times=times)[vector == "phi"], "theory"
+        return theory.correlation(g, phi, times=times, accuracy=lines.ACCURACY)[vector == "phi"], "theory"
     if steps is not None and steps[-1] <= _MOST_STEPS:
         both = theory.correlation(g, phi, dt=dt, steps=int(steps[-1]))
         return both[vector == "phi"][np.ix_(steps, steps)], "theory"

@@ -27,7 +27,7 @@ def transition(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figu
     against g, with theory for T; (d) the largest Lyapunov exponent against g, with that of the stationary state.
     """
     fixed, gains = lines.parameters(sample), sample["g"].values
-    phi, dt = fixed["phi"], fixed["dt"]
+    phi, dt = fixed["phi"], lines.map_step(sample)
     drawn, (well, orbit, variance, exponent) = lines.panels(4, columns=2, width=5.2, height=3.9)
     chaotic = gains[gains > 1.5]
     few = chaotic[np.unique(np.linspace(0, len(chaotic) - 1, 3).round().astype(int))]
@@ -89,7 +89,7 @@ def _orbit(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, gains:
             shown = slice(None) if dataset is sample else lags < 0.4 * lags[-1]
             style: dict[str, Any] = {"label": f"$g$ = {g:g}"} if dataset is sample else {"most": 9}
             draw(axes, lags[shown], value[shown], half[shown], color=colour, **style)
-        exact, _ = solved(float(g), fixed["phi"], fixed["dt"], sample["time"].values)
+        exact, _ = solved(float(g), fixed["phi"], lines.map_step(sample), sample["time"].values)
         lines.dashes(axes, lags, exact[-1, ::-1] / c0)
     axes.legend()
     axes.set(

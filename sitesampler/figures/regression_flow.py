@@ -50,35 +50,35 @@ def _losses(
     test: Axes, train: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, alpha: float, colour: Any
 ) -> None:
     """Draw both losses over time, at one amount of data."""
-    every, test_loss, train_loss = _exact(sample, alpha)
+    test_loss, train_loss = _exact(sample, alpha)
     for axes, name, exact in ((test, "test_loss", test_loss), (train, "train_loss", train_loss)):
         for dataset, draw, _ in lines.worlds(sample, simulation):
             at = np.arange(1, dataset.sizes["time"]) if dataset is sample else lines.spaced(dataset["time"])
             value, half = (part[at] for part in lines.with_error(dataset, name))
             label = rf"$\alpha$ = {alpha:g}" if dataset is sample else ""
             draw(axes, value["time"], value, half, color=colour, label=label)
-        lines.dashes(axes, sample["time"][1:], exact[::every][1:])
+        lines.dashes(axes, sample["time"][1:], exact[1:])
 
 
-def _exact(sample: xr.Dataset, alpha: float) -> tuple[int, NDArray[Any], NDArray[Any]]:
-    """Return how many steps lie between recorded times, and test and train loss after each step."""
-    fixed, times = lines.parameters(sample), sample["time"].values
-    steps = round(times[-1] / fixed["dt"])
-    return round(steps / (len(times) - 1)), *theory.spectral_losses(alpha, fixed["noise"], fixed["dt"], steps)
+def _exact(sample: xr.Dataset, alpha: float) -> tuple[NDArray[Any], ...]:
+    """Return test and train loss at the recorded times."""
+    how, every = lines.grid(sample)
+    found = theory.spectral_losses(alpha, lines.parameters(sample)["noise"], **how)
+    return tuple(loss[::every] for loss in found)
 
 
 def _descent(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None) -> None:
     """Draw the test loss against the amount of data, early, late and after infinite time."""
     fixed, alphas, times = lines.parameters(sample), sample["alpha"].values, sample["time"].values
-    noise, dt = fixed["noise"], fixed["dt"]
+    noise = fixed["noise"]
     fine = np.geomspace(alphas[0], alphas[-1], 60)
-    curves = np.array([_exact(sample, float(alpha))[1] for alpha in fine])
+    curves = np.array([_exact(sample, float(alpha))[0] for alpha in fine])
     early = times[min(int(np.searchsorted(times, 2.0)), len(times) - 1)]
     for t, colour in ((early, lines.SERIES[1]), (times[-1], lines.SAMPLE)):
         for dataset, draw, _ in lines.worlds(sample, simulation, dotted=True):
             value, half = (part.sel(time=t, method="nearest") for part in lines.with_error(dataset, "test_loss"))
             draw(axes, alphas, value, half, color=colour, label=f"$t$ = {t:g}" if dataset is sample else "")
-        lines.dashes(axes, fine, curves[:, round(t / dt)])
+        lines.dashes(axes, fine, curves[:, int(np.argmin(np.abs(times - t)))])
     variance = np.where(fine < 1, fine / np.abs(1 - fine), 1 / np.abs(fine - 1))
     end = np.maximum(1 - fine, 0) + noise**2 * (1 + variance)
     axes.plot(fine, end, color="0.6", linewidth=1.2, label=r"$t = \infty$")
@@ -139,6 +139,7 @@ def _of_batch(batch: str, fixed: dict[str, Any], steps: int) -> tuple[str, NDArr
 # ----------------------------------------------------------------------------------------------------------- spectrum
 @lines.kind
 @lines.sweep_over("alpha")
+@lines.of_maps
 def marchenko_pastur(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
     """Draw the spectral density of the data's covariance from C_h(t, 0) of `regression_flow`, swept over alpha.
 

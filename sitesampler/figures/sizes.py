@@ -40,7 +40,7 @@ def fluctuations(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fi
     last = np.sqrt(variance[:, -1])
     lines.circles(scaling, sizes, last, last * relative / 2, color=lines.SIMULATION)
     if exact is not None:
-        lines.dashes(over_time, times, exact, label=r"theory, $2 \int \rho_{sc}(x)(1 - dt\, x)^{4t/dt} dx$")
+        lines.dashes(over_time, times, exact, label="theory, " + _words(sample))
         lines.dashes(scaling, sizes, np.sqrt(exact[-1] / sizes), label="theory")
         over_time.set_yscale("log")
     else:
@@ -71,8 +71,14 @@ def _closed_form(sample: xr.Dataset) -> NDArray[Any] | None:
         return None
     from sitesampler.theory.goe_flow_fluctuations import correlation_covariance
 
-    dt = lines.parameters(sample)["dt"]
+    dt = lines.map_step(sample)
     return np.array([correlation_covariance(float(t), float(t), dt=dt) for t in sample["time"].values])
+
+
+def _words(sample: xr.Dataset) -> str:
+    """Return the closed form as a formula."""
+    decay = "e^{-4tx}" if lines.map_step(sample) is None else r"(1 - dt\, x)^{4t/dt}"
+    return rf"$2 \int \rho_{{sc}}(x)\, {decay} dx$"
 
 
 def _scatter(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 #: Waiting times are the last time over powers of this.
 _RATIO = 4
@@ -25,11 +26,11 @@ def aging(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Figure:
 
     (a) C(t_w + tau, t_w) over the lag for several waiting times, with the plateau q; (b) the integrated response chi
     against C, with the slopes of equilibrium, 1/T, and of aging, X/T; (c) the energy over time, with its limit.  Theory
-    are the closed equations at the time step of the run.  At a finite time step the fast modes, which relax by
-    a = 1 - dt lambda in a step, have the temperature 2 a/(1 + a) T; it enters q, X and the slopes.
+    are the closed equations, of a map at its time step.  The fast modes of a map, which relax by a = 1 - dt lambda in a
+    step, have the temperature 2 a/(1 + a) T; it enters q, X and the slopes.
     """
     fixed, times = lines.parameters(sample), sample["time"].values
-    exact = theory.solve(fixed["p"], fixed["temperature"], fixed["dt"], len(times) - 1)
+    exact = theory.solve(fixed["p"], fixed["temperature"], **lines.grid(sample)[0], accuracy=lines.ACCURACY)
     temperature = _effective(sample, fixed["temperature"])
     limit = theory.aging(fixed["p"], temperature)
     drawn, (decay, fdt, energy) = lines.panels(3)
@@ -66,7 +67,7 @@ def equilibrium(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fig
     drawn, (decay, fdt, energy) = lines.panels(3)
     for T, colour in zip(temperatures, lines.shades(len(temperatures)), strict=True):
         one, other = sample.sel(temperature=T), None if simulation is None else simulation.sel(temperature=T)
-        exact = theory.solve(fixed["p"], float(T), fixed["dt"], len(times) - 1)
+        exact = theory.solve(fixed["p"], float(T), **lines.grid(sample)[0], accuracy=lines.ACCURACY)
         _decay(decay, one, other, exact, early, colour, f"$T$ = {T:g}")
         _decay(decay, one, None, exact, late, colour, linestyle=(0, (1, 1.2)))
         _parametric(fdt, one, other, exact, colour)
@@ -87,8 +88,8 @@ def equilibrium(sample: xr.Dataset, simulation: xr.Dataset | None = None) -> Fig
 
 
 def _effective(sample: xr.Dataset, temperature: float) -> float:
-    """Return the temperature of the fast modes at a finite time step."""
-    a = 1 - lines.parameters(sample)["dt"] * float(sample["multiplier"][-2])
+    """Return the temperature of the fast modes, which a finite time step changes in a map."""
+    a = 1 - (lines.map_step(sample) or 0) * float(sample["multiplier"][-2])
     return 2 * a / (1 + a) * temperature
 
 
@@ -115,22 +116,33 @@ def _decay(
 
 def _parametric(axes: Axes, sample: xr.Dataset, simulation: xr.Dataset | None, exact: Any, colour: Any = None) -> None:
     """Draw chi(t, t') against C(t, t') at the last time t, in the colours of the worlds or in one."""
-    dt = float(sample["time"][1] - sample["time"][0])
+    weights = _weights(sample)
     for dataset, draw, own in lines.worlds(sample, simulation):
         R, error = dataset["R_s"].values[-1], dataset["R_s_stderr"].values[-1]
-        C, chi = dataset["C_s"].values[-1], dt * np.cumsum(R[::-1])[::-1]
-        half = lines.quantile(dataset) * dt * np.sqrt(np.cumsum(error[::-1] ** 2)[::-1])
+        C, chi = dataset["C_s"].values[-1], np.where(weights > 0, weights * R, 0).sum(1)
+        half = lines.quantile(dataset) * np.sqrt(np.where(weights > 0, (weights * error) ** 2, 0).sum(1))
         shown = np.arange(len(C))
         if dataset is not sample:
             shown = np.unique([np.argmin(np.abs(C - c)) for c in np.linspace(0.1, 1, 10)])
         draw(axes, C[shown], chi[shown], half[shown], color=own if colour is None else colour)
-    lines.dashes(axes, exact.C[-1], dt * np.cumsum(exact.R[-1][::-1])[::-1])
+    lines.dashes(axes, exact.C[-1], weights @ exact.R[-1])
     axes.set(
         xlim=(0, 1),
         xlabel=f"$C(t, t')$, $t$ = {float(sample['time'][-1]):g}",
         ylabel=r"$\chi(t, t') = \int_{t'}^t R(t, s)\, ds$",
         title="(b) fluctuation and dissipation",
     )
+
+
+def _weights(sample: xr.Dataset) -> NDArray[Any]:
+    """Return with which weights R(t, s) enters chi(t, t'), (t', s): sums over the steps of a map, else trapezoids."""
+    dt, size = float(sample["time"][1] - sample["time"][0]), sample.sizes["time"]
+    weights = dt * np.triu(np.ones((size, size)))
+    if lines.map_step(sample) is None:
+        weights[:, -1] /= 2
+        np.fill_diagonal(weights, np.diag(weights) / 2)
+        weights[-1, -1] = 0
+    return weights
 
 
 def _slopes(axes: Axes, limit: Any, temperature: float) -> None:

@@ -18,6 +18,7 @@ from sitesampler.errors import ProgramError, SiteSamplerError, is_number, line_o
 from sitesampler.language.groups import Group
 from sitesampler.language.stage import Call, Instant, Stage
 from sitesampler.physics.schemes import State
+from sitesampler.vectors import arrays
 
 #: Axes of the numbers in a state: one number, or one for each inner column, or each pair of them.
 _AXES = 2
@@ -79,10 +80,10 @@ class Function:
     def __call__(self, y: State, t: float, call: Call) -> Any:
         """Return what it returns, and refuse that it changes what it is given."""
         stage = self._stage
-        before = [np.copy(part) for part in y] if stage.script.rehearsing else []
+        before = [part.copy() for part in y] if stage.script.rehearsing else []
         with stage.calling(call):
             found = self._function(*(y if self.takes_state else ()), **({"t": t} if self.takes_time else {}))
-        if any(not np.array_equal(old, new, equal_nan=True) for old, new in zip(before, y, strict=False)):
+        if any(not arrays.same(old, new) for old, new in zip(before, y, strict=False)):
             raise ProgramError(
                 f"{self.line}: {self.word} changes what it is given in its place; the state of a flow is moved by "
                 "what the drift returns, so write h - x instead of h -= x"

@@ -21,6 +21,7 @@ from sitesampler.language.groups import Group
 from sitesampler.language.loops import Loop, Times
 from sitesampler.language.stage import Instant, Stage
 from sitesampler.physics.schemes import SCHEMES, Stages, State, between
+from sitesampler.vectors import arrays
 
 #: A step is too long when the slopes say so in so many steps, one after the other, that move the state by this part of
 #: its size at least; what moves less may be rounding, or a jump of the drift.
@@ -175,11 +176,11 @@ class Flow:
     def _watched(self, y: State) -> Any:
         """Return the state for the body of the loop; a rehearsal sees whether that changes it."""
         self._loop.state = y
-        self._kept = [np.copy(part) for part in y] if self._stage.script.rehearsing else []
+        self._kept = [part.copy() for part in y] if self._stage.script.rehearsing else []
         return self._equation.shown(y)
 
     def _check_unchanged(self, y: State) -> None:
-        if any(not np.array_equal(old, new, equal_nan=True) for old, new in zip(self._kept, y, strict=False)):
+        if any(not arrays.same(old, new) for old, new in zip(self._kept, y, strict=False)):
             raise ProgramError(
                 f"{program_line()}: the body of this loop changes the state of the flow in its place; the drift moves "
                 "it, and constrain= is a function that is applied after each step"
@@ -296,4 +297,4 @@ def _names(owners: Sequence[Group | None]) -> list[str]:
 
 
 def _size(values: Any) -> float:
-    return float(np.sqrt(np.mean(np.square(values)))) if len(values) else 0.0
+    return arrays.root_mean_square(values) if len(values) else 0.0

@@ -220,6 +220,13 @@ class Stage:
         """Whether any loop runs."""
         return bool(self._loops)
 
+    def is_state(self, vector: Any) -> bool:
+        """Return whether a vector is a part of the state of a flow, as the body of its loop has been given it.
+
+        The first slope of the next step is given the same, and nothing may change it in its place.
+        """
+        return self.in_loop and any(vector is part for part in self._loops[-1].state)
+
     @property
     def instant(self) -> Instant | None:
         """When a field acts that stands here: in this step of the innermost loop, or as the call of a flow says."""

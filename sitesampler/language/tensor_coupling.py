@@ -90,7 +90,7 @@ class TensorCoupling(NoArray):
         The body of a flow and its next step are given the same state, which nothing may change in its place: one force
         does for a record and for that step.
         """
-        if not any(s is part for part in self._stage.loop("a force").state):
+        if not self._stage.is_state(s):
             return self.tensor.force(rows)
         if self._newest is None or self._newest[0] is not s:
             self._newest = s, self.tensor.force(rows)

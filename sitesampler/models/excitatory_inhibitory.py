@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from sitesampler.nonlinearities import nonlinearity
-from sitesampler.parameters import Function, NonNegative, above, numbers
+from sitesampler.parameters import Function, NonNegative, above, numbers, one_of
 
 
 def excitatory_inhibitory(
@@ -14,6 +14,7 @@ def excitatory_inhibitory(
     drive: Annotated[Any, numbers(2)] = (0.4, -4.0),
     fraction: Annotated[float, above(0, below=1)] = 0.8,
     phi: Function = "tanh",
+    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "rk4",
     dt: Annotated[float, above(0, most=2)] = 0.1,
     duration: NonNegative = 30.0,
 ) -> None:
@@ -36,6 +37,9 @@ def excitatory_inhibitory(
         Excitatory part of the neurons.
     phi : 'tanh', 'relu', 'erf', 'linear' or a function of arrays, default 'tanh'
         Nonlinearity; rates are (1 + phi)/2.
+    scheme : 'euler', 'heun' or 'rk4', default 'rk4'
+        Scheme of the steps, of order 1, 2 or 4 in dt; 'euler' is a network in discrete time, and wants steps of 0.02
+        or less.
     dt : a number > 0 and <= 2, default 0.1
         Time step, in units of the relaxation time.
     duration : a number >= 0, default 30.0
@@ -44,10 +48,13 @@ def excitatory_inhibitory(
     phi = nonlinearity(phi)
     groups = net.sites(fraction, name="excitatory"), net.sites(1 - fraction, name="inhibitory")
     J = [[net.coupling(groups[a], groups[b], gain=gains[a][b]) for b in (0, 1)] for a in (0, 1)]
-    h = [group.normal() for group in groups]
-    for t in net.clock(duration, dt):
+
+    def drift(*h: Any) -> Any:
         r = [(1 + phi(x)) / 2 for x in h]
-        rate = [net.mean(x) for x in r]
-        net.record(t, h_E=h[0], h_I=h[1], rate_E=rate[0], rate_I=rate[1])
-        for a in (0, 1):
-            h[a] = (1 - dt) * h[a] + dt * (drive[a] + sum(means[a][b] * rate[b] + J[a][b] @ r[b] for b in (0, 1)))
+        fields = [sum(means[a][b] * net.mean(r[b]) + J[a][b] @ r[b] for b in (0, 1)) for a in (0, 1)]
+        return tuple(drive[a] + fields[a] - h[a] for a in (0, 1))
+
+    start = tuple(group.normal() for group in groups)
+    for t, h in net.flow(drift, start, duration, dt, scheme=scheme):
+        rate_E, rate_I = (net.mean((1 + phi(x)) / 2) for x in h)
+        net.record(t, h_E=h[0], h_I=h[1], rate_E=rate_E, rate_I=rate_I)

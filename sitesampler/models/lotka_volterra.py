@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from sitesampler.parameters import NonNegative, Number, Positive, between
+from sitesampler.parameters import NonNegative, Number, Positive, between, one_of
 
 
 def lotka_volterra(
@@ -14,15 +14,15 @@ def lotka_volterra(
     heterogeneity: NonNegative = 2.0,
     symmetry: Annotated[float, between(-1, 1)] = 0.0,
     migration: NonNegative = 1e-4,
+    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "rk4",
     dt: Positive = 0.1,
     duration: NonNegative = 50.0,
 ) -> None:
     """Lotka-Volterra community of many species: one fixed point, or chaos kept alive by migration (Bunin 2017).
 
     dx_i/dt = x_i (1 - x_i - mu <x> - sigma sum_j a_ij x_j) + migration, with a_ij of variance 1/N, a_ij and a_ji of the
-    given symmetry, mu = mean_interaction, sigma = heterogeneity.  Steps multiply x by the exponential of its growth, so
-    that abundances stay positive at any dt; x(0) is uniform in (0, 1).  The fixed point is unique for
-    sigma < sqrt(2)/(1 + symmetry).  Records the vector x, and the number surviving: the fraction of species above
+    given symmetry, mu = mean_interaction, sigma = heterogeneity; x(0) is uniform in (0, 1).  The fixed point is unique
+    for sigma < sqrt(2)/(1 + symmetry).  Records the vector x, and the number surviving: the fraction of species above
     sqrt(migration), which separates those that live on their own from those that immigrants replace.
 
     Parameters
@@ -35,6 +35,9 @@ def lotka_volterra(
         Correlation of a_ij and a_ji.
     migration : a number >= 0, default 0.0001
         Immigration rate of each species.
+    scheme : 'euler', 'heun' or 'rk4', default 'rk4'
+        Scheme of the steps, of order 1, 2 or 4 in dt; 'euler' multiplies x by the exponential of its growth, so that
+        abundances stay positive at any dt.
     dt : a number > 0, default 0.1
         Time step, in units of the growth time of a species alone.
     duration : a number >= 0, default 50.0
@@ -42,8 +45,15 @@ def lotka_volterra(
     """
     species = net.sites(name="species")
     a = net.coupling(species, symmetry=symmetry)
-    x = species.uniform()
-    for t in net.clock(duration, dt):
+    x = start = species.uniform()
+
+    def growth(x: Any) -> Any:
+        return 1 - x - mean_interaction * net.mean(x) - heterogeneity * (a @ x)
+
+    if scheme == "euler":
+        for t in net.clock(duration, dt):
+            net.record(t, x=x, surviving=net.mean(x > np.sqrt(migration)))
+            x = x * np.exp(dt * growth(x)) + dt * migration
+        return
+    for t, x in net.flow(lambda x: x * growth(x) + migration, start, duration, dt, scheme=scheme):
         net.record(t, x=x, surviving=net.mean(x > np.sqrt(migration)))
-        growth = 1 - x - mean_interaction * net.mean(x) - heterogeneity * (a @ x)
-        x = x * np.exp(dt * growth) + dt * migration

@@ -15,8 +15,8 @@ def low_rank_rnn(
     overlap: Number | Annotated[Any, numbers("r")] = 2.0,
     start: Number | Annotated[Any, numbers("r")] = 0.3,
     phi: Function = "tanh",
-    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "euler",
-    dt: Annotated[float, above(0, most=2)] = 0.1,
+    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "rk4",
+    dt: Annotated[float, above(0, most=2)] = 0.25,
     duration: NonNegative = 30.0,
 ) -> None:
     """Random network plus a low-rank structure that its activity condenses on (Mastrogiuseppe & Ostojic 2018).
@@ -36,10 +36,10 @@ def low_rank_rnn(
         h(0) along each m_r: one number, or as many as there are structures.
     phi : 'tanh', 'relu', 'erf', 'linear' or a function of arrays, default 'tanh'
         Nonlinearity.
-    scheme : 'euler', 'heun' or 'rk4', default 'euler'
-        Scheme of the steps: 'euler' is a network in discrete time, the others have its equations in continuous time as
-        their limit, of second and fourth order in dt; rk4 at dt = 0.5 is closer to it than euler at 0.01.
-    dt : a number > 0 and <= 2, default 0.1
+    scheme : 'euler', 'heun' or 'rk4', default 'rk4'
+        Scheme of the steps, of order 1, 2 or 4 in dt; 'euler' is a network in discrete time, and wants steps of 0.1 or
+        less.
+    dt : a number > 0 and <= 2, default 0.25
         Time step, in units of the relaxation time.
     duration : a number >= 0, default 30.0
         Time that is run, in the same units: a whole number of steps.

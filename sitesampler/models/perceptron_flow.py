@@ -1,10 +1,10 @@
 """Teacher-student perceptron, trained by full-batch gradient descent."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from sitesampler.parameters import NonNegative, Positive
+from sitesampler.parameters import NonNegative, Positive, one_of
 
 #: Losses of the output h for the label y, with their derivatives by h.
 LOSSES = {
@@ -23,6 +23,7 @@ def perceptron_flow(
     noise: NonNegative = 0.0,
     decay: NonNegative = 0.0,
     start: NonNegative = 0.0,
+    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "rk4",
     dt: Positive = 0.5,
     duration: NonNegative = 20.0,
 ) -> None:
@@ -47,6 +48,8 @@ def perceptron_flow(
         Weight decay.
     start : a number >= 0, default 0.0
         Standard deviation of w(0).
+    scheme : 'euler', 'heun' or 'rk4', default 'rk4'
+        Scheme of the steps, of order 1, 2 or 4 in dt; 'euler' is gradient descent, with dt for the learning rate.
     dt : a number > 0, default 0.5
         Time step.
     duration : a number >= 0, default 20.0
@@ -55,14 +58,17 @@ def perceptron_flow(
     value, slope = LOSSES[loss]
     features, data = net.sites(name="feature"), net.sites(alpha, name="datum")
     Psi = net.coupling(data, features)
-    teacher, w = features.normal(), start * features.normal()
+    teacher, first = features.normal(), start * features.normal()
     u = Psi @ teacher + noise * data.normal()
     y = np.sign(u) if labels == "sign" else u
-    for t in net.clock(duration, dt):
+
+    def drift(w: Any) -> Any:
+        return -(Psi.T @ slope(Psi @ w, y) / alpha + decay * w)
+
+    for t, w in net.flow(drift, first, duration, dt, scheme=scheme):
         h = Psi @ w
         norms = np.sqrt(net.overlap(w, w) * net.overlap(teacher, teacher))
         overlap = net.overlap(teacher, w)
         test_error = np.arccos(overlap / norms) / np.pi if norms > 0 else 0.5
         errors = {"train_error": net.mean(y * h <= 0), "test_error": test_error}
         net.record(t, w=w, h=h, overlap=overlap, train_loss=net.mean(value(h, y)), **errors)
-        w = w - dt * (Psi.T @ slope(h, y) / alpha + decay * w)

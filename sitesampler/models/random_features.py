@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from sitesampler.parameters import NonNegative, Positive, numbers
+from sitesampler.parameters import NonNegative, Positive, numbers, one_of
 
 
 def random_features(
@@ -12,6 +12,7 @@ def random_features(
     data_ratio: Positive = 0.6,
     noise: NonNegative = 0.2,
     spectrum: NonNegative | Annotated[Any, numbers("k", least=0)] | None = None,
+    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "rk4",
     dt: Positive = 0.05,
     duration: NonNegative = 10.0,
 ) -> None:
@@ -31,6 +32,8 @@ def random_features(
         Label noise, of variance noise^2.
     spectrum : a number >= 0, a list of numbers >= 0 or None, default None
         Eigenvalues of the modes: all 1 if None, else dealt in equal shares.
+    scheme : 'euler', 'heun' or 'rk4', default 'rk4'
+        Scheme of the steps, of order 1, 2 or 4 in dt; 'euler' is gradient descent, with dt for the learning rate.
     dt : a number > 0, default 0.05
         Time step.
     duration : a number >= 0, default 10.0
@@ -40,10 +43,15 @@ def random_features(
     features, data = net.sites(width_ratio, name="feature"), net.sites(data_ratio, name="datum")
     X, A = net.coupling(data, modes), net.coupling(features, modes)
     scale = modes.values(1.0 if spectrum is None else spectrum) ** 0.5
-    h, label_noise = modes.normal(), noise * data.normal()
-    for t in net.clock(duration, dt):
-        errors = X @ (scale * h) + label_noise
+    start, label_noise = modes.normal(), noise * data.normal()
+
+    def errors(h: Any) -> Any:
+        return X @ (scale * h) + label_noise
+
+    def drift(h: Any) -> Any:
+        gradient = scale * (X.T @ errors(h)) / data_ratio
+        return -(A.T @ (A @ gradient)) / width_ratio
+
+    for t, h in net.flow(drift, start, duration, dt, scheme=scheme):
         test_loss = net.overlap(scale * h, scale * h) + noise**2
-        net.record(t, h=h, test_loss=test_loss, train_loss=net.overlap(errors, errors))
-        gradient = scale * (X.T @ errors) / data_ratio
-        h = h - dt / width_ratio * (A.T @ (A @ gradient))
+        net.record(t, h=h, test_loss=test_loss, train_loss=net.overlap(errors(h), errors(h)))

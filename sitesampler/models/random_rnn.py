@@ -12,8 +12,8 @@ def random_rnn(
     g: NonNegative = 2.0,
     symmetry: Annotated[float, between(-1, 1)] = 0.0,
     phi: Function = "tanh",
-    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "euler",
-    dt: Annotated[float, above(0, most=2)] = 0.05,
+    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "rk4",
+    dt: Annotated[float, above(0, most=2)] = 0.25,
     duration: NonNegative = 50.0,
 ) -> None:
     """Chaotic random recurrent network, with partially symmetric couplings on request (eqs. 9-20).
@@ -29,10 +29,10 @@ def random_rnn(
         Correlation of J_ij and J_ji: 0 independent, 1 symmetric, -1 antisymmetric.
     phi : 'tanh', 'relu', 'erf', 'linear' or a function of arrays, default 'tanh'
         Nonlinearity.
-    scheme : 'euler', 'heun' or 'rk4', default 'euler'
-        Scheme of the steps: 'euler' is a network in discrete time, the others have its equations in continuous time as
-        their limit, of second and fourth order in dt; rk4 at dt = 0.5 is closer to it than euler at 0.01.
-    dt : a number > 0 and <= 2, default 0.05
+    scheme : 'euler', 'heun' or 'rk4', default 'rk4'
+        Scheme of the steps, of order 1, 2 or 4 in dt; 'euler' is a network in discrete time, and wants steps of 0.05
+        or less.
+    dt : a number > 0 and <= 2, default 0.25
         Time step, in units of the relaxation time.
     duration : a number >= 0, default 50.0
         Time that is run, in the same units: a whole number of steps.

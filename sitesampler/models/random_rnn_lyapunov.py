@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from sitesampler.nonlinearities import nonlinearity
-from sitesampler.parameters import Differentiable, NonNegative, above, between, require
+from sitesampler.parameters import Differentiable, NonNegative, above, between, one_of, require
 
 
 def random_rnn_lyapunov(
@@ -14,7 +14,8 @@ def random_rnn_lyapunov(
     g: NonNegative = 2.0,
     symmetry: Annotated[float, between(-1, 1)] = 0.0,
     phi: Differentiable = "tanh",
-    dt: Annotated[float, above(0, most=2)] = 0.05,
+    scheme: Annotated[str, one_of("euler", "heun", "rk4")] = "rk4",
+    dt: Annotated[float, above(0, most=2)] = 0.25,
     duration: NonNegative = 100.0,
     transient: NonNegative | None = None,
 ) -> None:
@@ -32,7 +33,10 @@ def random_rnn_lyapunov(
         Correlation of J_ij and J_ji: 0 independent, 1 symmetric, -1 antisymmetric.
     phi : 'tanh', 'relu', 'erf', 'linear' or a function with a derivative (a Nonlinearity), default 'tanh'
         Nonlinearity.
-    dt : a number > 0 and <= 2, default 0.05
+    scheme : 'euler', 'heun' or 'rk4', default 'rk4'
+        Scheme of the steps, of order 1, 2 or 4 in dt; 'euler' is a network in discrete time, and wants steps of 0.05
+        or less.
+    dt : a number > 0 and <= 2, default 0.25
         Time step, in units of the relaxation time.
     duration : a number >= 0, default 100.0
         Time that is run, in the same units: a whole number of steps.
@@ -44,10 +48,15 @@ def random_rnn_lyapunov(
     phi = nonlinearity(phi)
     neurons = net.sites()
     J = net.coupling(neurons, gain=g, symmetry=symmetry)
-    h, v, growth = neurons.normal(), neurons.normal(), 0.0
-    for t in net.clock(duration, dt):
-        net.record(t, h=h, exponent=growth / (t - transient) if t > transient else np.nan)
+
+    def drift(h: Any, v: Any, growth: float) -> Any:
         fields = J @ np.stack([phi(h), phi.derivative(h) * v], axis=1)
-        h, v = h + dt * (fields[:, 0] - h), v + dt * (fields[:, 1] - v)
+        return fields[:, 0] - h, fields[:, 1] - v, 0.0
+
+    def renormalised(h: Any, v: Any, growth: float, t: float) -> Any:
         norm = np.sqrt(net.overlap(v, v))
-        v, growth = v / norm, growth + (np.log(norm) if t >= transient else 0.0)
+        return h, v / norm, growth + (np.log(norm) if t > transient else 0.0)
+
+    start = neurons.normal(), neurons.normal(), 0.0
+    for t, (h, _, growth) in net.flow(drift, start, duration, dt, scheme=scheme, constrain=renormalised):
+        net.record(t, h=h, exponent=growth / (t - transient) if t > transient else np.nan)

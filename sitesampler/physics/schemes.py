@@ -15,8 +15,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 State = tuple[Any, ...]
 
 
@@ -124,7 +122,7 @@ def _platen(motion: Motion, y: State, t: float, dt: float, slope: State | None, 
     ahead = plus(y, (dt, k1))
     moved = _kicked(ahead, g, xi, dt)
     k2 = motion.slope(moved, t + dt, True)
-    sides = tuple(None if normal is None else np.where(normal < 0, -1, 1).astype(normal.dtype) for normal in xi)
+    sides = tuple(None if normal is None else (1 - 2 * (normal < 0)).astype(normal.dtype) for normal in xi)
     above = motion.amplitude(_kicked(ahead, g, sides, dt), t + dt)
     below = motion.amplitude(_kicked(ahead, g, sides, dt, -1), t + dt)
     end = []

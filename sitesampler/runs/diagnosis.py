@@ -140,7 +140,7 @@ def diagnose(
     Examples
     --------
     >>> from sitesampler import models
-    >>> ds = diagnose(models.random_rnn, population=200, replicas=4, seed=0, g=1.5, dt=0.25, duration=2)
+    >>> ds = diagnose(models.random_rnn, population=400, replicas=4, seed=0, g=1.5, dt=0.25, duration=2)
     >>> [str(name) for name in ds if str(name).startswith("C_h") and not str(name).endswith("stderr")]
     ['C_h', 'C_h_population', 'C_h_time_step', 'C_h_tolerance', 'C_h_extrapolated']
     >>> print(ds.summary.splitlines()[0])

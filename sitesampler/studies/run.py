@@ -14,6 +14,7 @@ from sitesampler.errors import InputError, SiteSamplerError, StorageError
 from sitesampler.records.names import OF_LOOPS, TRAJECTORY
 from sitesampler.runs.calls import call_inside, sample, simulate
 from sitesampler.runs.options import Placed
+from sitesampler.signatures import described
 from sitesampler.storage.fingerprint import Fingerprint
 from sitesampler.storage.journal import Journal, open_journal
 from sitesampler.storage.manifest import refuse_foreign
@@ -97,7 +98,8 @@ def run_study(
     program = load_program(study)
     where = partial(place_of, study.path, study.overrides)
     try:
-        check_kind(study.figure.kind, study.sweep)
+        defaults = {parameter.name: parameter.default for parameter in described(program)}
+        check_kind(study.figure.kind, study.sweep, {**defaults, **study.parameters})
     except InputError as error:
         raise StudyError(f"{where('figure.kind')}: {error}") from None
     try:

@@ -89,6 +89,11 @@ def root_mean_square(row: Rows) -> float:
     return float(np.sqrt(np.mean(row.astype(np.float64, copy=False) ** 2)))
 
 
+def same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Return whether two arrays hold the same values, of which any may be NaN."""
+    return np.array_equal(on_host(one), on_host(other), equal_nan=True)
+
+
 def product(left: Rows, right: Rows) -> float:
     """Return the average over sites of the product of two rows, (size,)."""
     return float(np.dot(left.astype(np.float64, copy=False), right.astype(np.float64, copy=False))) / len(left)

@@ -20,12 +20,12 @@ def rows(run: Runs) -> Iterator[Row]:
     """Check correlation and response of the symmetric flow, the semicircle from the response, and 1/N fluctuations."""
     parameters: dict[str, Any]
     program = models.goe_flow
-    ds = run.exact(program, "dt = 0.1", dt=0.1, duration=2.0)
+    ds = run.exact(program, "dt = 0.1", scheme="euler", dt=0.1, duration=2.0)
     yield of(ds, "C_h").exactly(theory.correlation(0.1, 20))
     yield of(ds, "R_h").exactly(theory.response(0.1, 20))
 
     # From the response alone: moments and resolvent of the semicircle.
-    ds = run.exact(program, "dt = 0.5", dt=0.5, duration=30.0)
+    ds = run.exact(program, "dt = 0.5", scheme="euler", dt=0.5, duration=30.0)
     response = ds.R_h.values[1:, 0]
     # Moments are differences of the response, which amplify its rounding.
     spectrum = derived(ds, "moment of the spectrum", moments(response, 0.5, count=9))
@@ -36,7 +36,12 @@ def rows(run: Runs) -> Iterator[Row]:
             theory.resolvent(s), tolerance=EXACT + left, kind="theory, eq. 43, exact"
         )
 
-    parameters = {"dt": 0.1, "duration": 1.0, "every": 5}
+    ds = run.exact(program, "flow", dt=0.05, duration=2.0)
+    times = ds["time"].values
+    yield of(ds, "C_h").exactly(theory.correlation(times=times), tolerance=1e-4, kind="theory, dt -> 0, to 1e-4")
+    yield of(ds, "R_h").exactly(theory.response(times=times), tolerance=1e-4, kind="theory, dt -> 0, to 1e-4")
+
+    parameters = {"scheme": "euler", "dt": 0.1, "duration": 1.0, "every": 5}
     ds = run.exact(program, "dt = 0.1", **parameters)
     network = run.networks(program, size=200, replicas=200, **parameters)
     yield of(ds, "C_h", time=1, time_=1).simulation(network)
@@ -52,7 +57,7 @@ def _fluctuations(run: Runs) -> Iterator[Row]:
     for _ in range(batches):
         ds = run.network(
             models.goe_flow, size, per_batch, grow=False, many=False, matrix=False, tolerance=1e-9, dt=0.1,
-            duration=0.7, every=7,
+            duration=0.7, every=7, scheme="euler",
         )  # fmt: skip
         for (t, other), values in scaled.items():
             values.append(size * per_batch * float(ds.C_h_stderr.sel(time=t, time_=other, method="nearest")) ** 2)

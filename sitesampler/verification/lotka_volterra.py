@@ -18,7 +18,9 @@ def rows(run: Runs) -> Iterator[Row]:
     for sigma, symmetry in ((0.8, 0.0), (0.6, 0.5), (0.8, -0.7)):
         parameters = {"mean_interaction": 4.0, "heterogeneity": sigma, "symmetry": symmetry, "migration": 1e-4}
         label = f"sigma = {sigma:g}, symmetry {symmetry:g}"
-        ds = run.sample(program, label, population=6_000, every=600, dt=0.5, duration=300.0, **parameters)
+        ds = run.sample(
+            program, label, population=6_000, every=600, dt=0.5, duration=300.0, scheme="euler", **parameters
+        )
         point = theory.fixed_point(4.0, sigma, symmetry, 1e-4)
         yield of(ds, "x_mean", time=300).theory(point.mean, kind="cavity fixed point")
         yield of(ds, "C_x", time=300, time_=300).theory(point.mean_square, kind="cavity fixed point")

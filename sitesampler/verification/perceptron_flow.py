@@ -16,7 +16,8 @@ def rows(run: Runs) -> Iterator[Row]:
     parameters: dict[str, Any]
     program = models.perceptron_flow
     for loss in ("logistic", "square"):
-        ds = run.sample(program, f"{loss}, first steps", population=10_000, loss=loss, alpha=2.0, dt=0.5, duration=1.5)
+        parameters = {"loss": loss, "alpha": 2.0, "dt": 0.5, "duration": 1.5, "scheme": "euler"}
+        ds = run.sample(program, f"{loss}, first steps", population=10_000, **parameters)
         first = theory.first_steps(2.0, 0.5, loss, steps=3)
         yield of(ds, "overlap").theory(first.overlap, kind="quadrature")
         yield of(ds, "C_w", time=1.5, time_=1.5).theory(first.norm[3], kind="quadrature")

@@ -110,9 +110,13 @@ def learning_truths() -> Truths:
 
 
 SYSTEMS = {
-    "chaotic": System(ss.models.random_rnn, {"g": 2.0, "dt": 0.1, "duration": 2.0}, 10, chaotic_truths),
+    "chaotic": System(
+        ss.models.random_rnn, {"scheme": "euler", "g": 2.0, "dt": 0.1, "duration": 2.0}, 10, chaotic_truths
+    ),
     "memory": System(network_with_memory, {"g": 1.6, "symmetry": 0.6, "dt": 0.2, "duration": 2.0}, 5, memory_truths),
-    "learning": System(ss.models.perceptron_flow, {"alpha": 2.0, "dt": 1.0, "duration": 3.0}, 1, learning_truths),
+    "learning": System(
+        ss.models.perceptron_flow, {"scheme": "euler", "alpha": 2.0, "dt": 1.0, "duration": 3.0}, 1, learning_truths
+    ),
 }
 
 

@@ -97,7 +97,7 @@ def test_the_relaxation_time_of_a_chaotic_network() -> None:
     C, _ = random_rnn.correlation(2.0, dt=DT, steps=60)
     window = C[20:, 20:]
     truth = relaxation(np.array([np.mean(np.diagonal(window, lag)) for lag in range(41)]))
-    options: dict[str, Any] = {"g": 2.0, "dt": DT, "duration": 6.0, "population": 4_000, "keep": 0}
+    options: dict[str, Any] = {"scheme": "euler", "g": 2.0, "dt": DT, "duration": 6.0, "population": 4_000, "keep": 0}
     ds = ss.sample(ss.models.random_rnn, replicas=8 * 60, seed=5, every=1, keep_replicas=True, **options)
     name = "relaxation_time_h"
     share, shift = covered(dealt(ds, 8), lambda d: ss.relaxation_time(d, "h", start=2), {name: truth})[name]

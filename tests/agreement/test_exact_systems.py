@@ -30,7 +30,7 @@ def sample_with_few(program: Any, population: int, **parameters: Any) -> xr.Data
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_goe_flow(seed: int) -> None:
     dt, steps = 0.1, 20
-    ds = sample_with_few(ss.models.goe_flow, 86, seed=seed, dt=dt, duration=dt * steps)
+    ds = sample_with_few(ss.models.goe_flow, 86, seed=seed, scheme="euler", dt=dt, duration=dt * steps)
     assert ds.attrs["population"] < 120
     assert_equal_to(ds.C_h, goe_flow.correlation(dt, steps), EXACT)
     assert_equal_to(ds.R_h, goe_flow.response(dt, steps), EXACT)
@@ -43,7 +43,7 @@ def test_goe_flow(seed: int) -> None:
 )
 def test_regression_flow(alpha: float, noise: float, dt: float, seed: int) -> None:
     steps = 20
-    parameters = {"alpha": alpha, "noise": noise, "dt": dt, "duration": dt * steps}
+    parameters = {"scheme": "euler", "alpha": alpha, "noise": noise, "dt": dt, "duration": dt * steps}
     ds = sample_with_few(ss.models.regression_flow, 28, seed=seed, **parameters)
     assert ds.attrs["population"] < 50
     exact = regression_flow.solve(alpha, noise, dt, steps)
@@ -60,7 +60,7 @@ def test_regression_flow(alpha: float, noise: float, dt: float, seed: int) -> No
 )
 def test_spherical_pspin(p: int, temperature: float, seed: int) -> None:
     dt, steps = 0.05, 60
-    parameters = {"p": p, "temperature": temperature, "dt": dt, "duration": dt * steps}
+    parameters = {"scheme": "euler", "p": p, "temperature": temperature, "dt": dt, "duration": dt * steps}
     ds = sample_with_few(ss.models.spherical_pspin, 120, seed=seed, **parameters)
     assert ds.attrs["population"] < 130
     exact = spherical_pspin.solve(p, temperature, dt, steps)
@@ -77,7 +77,8 @@ def test_spherical_pspin(p: int, temperature: float, seed: int) -> None:
 def test_spherical_pspin_reaches_the_worked_numbers_with_the_default_tolerance(
     temperature: float, C_start: float, C_late: float, multiplier: float, energy: float
 ) -> None:
-    ds = ss.sample(ss.models.spherical_pspin, population=700, replicas=2, seed=0, temperature=temperature, duration=10)
+    options = {"scheme": "euler", "temperature": temperature, "duration": 10}
+    ds = ss.sample(ss.models.spherical_pspin, population=700, replicas=2, seed=0, **options)
     assert float(ds.C_s.sel(time=5, time_=0)) == pytest.approx(C_start, abs=1e-6)
     assert float(ds.C_s.sel(time=10, time_=5)) == pytest.approx(C_late, abs=1e-6)
     assert float(ds.multiplier.sel(time=5)) == pytest.approx(multiplier, abs=1e-5)

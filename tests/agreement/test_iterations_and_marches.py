@@ -21,7 +21,7 @@ from sitesampler.theory import random_rnn
 #: Variables that a march does not have.
 OF_ITERATIONS = ["change", "order_parameters"]
 #: Chaotic, and symmetric enough for its memory to matter.
-SYMMETRIC: dict[str, Any] = {"g": 1.6, "symmetry": 0.6, "dt": 0.1, "duration": 10.0, "every": 50}
+SYMMETRIC: dict[str, Any] = {"g": 1.6, "symmetry": 0.6, "scheme": "euler", "dt": 0.1, "duration": 10.0, "every": 50}
 
 
 def iterated(program: Any, **options: Any) -> xr.Dataset:
@@ -58,7 +58,7 @@ def test_iterations_agree_with_a_march_on_every_model(name: str) -> None:
             {"depth": 3, "steps": 2, "widths": (1.0, 0.5, 1.5), "weight_decay": 0.1, "outlier_times": ()},
             marks=pytest.mark.slow,
         ),
-        ("random_rnn", {"g": 1.5, "symmetry": -0.5, "phi": "relu", "dt": 0.2, "duration": 2.0}),
+        ("random_rnn", {"g": 1.5, "symmetry": -0.5, "phi": "relu", "scheme": "euler", "dt": 0.2, "duration": 2.0}),
         pytest.param("excitatory_inhibitory", SMALL["excitatory_inhibitory"][0], marks=pytest.mark.slow),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_cold_start_finds_the_same(name: str, parameters: dict[str, Any]) -> N
 
 @pytest.mark.slow
 def test_single_precision_finds_the_same() -> None:
-    parameters = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 3.0, "every": 5}
+    parameters = {"g": 1.5, "symmetry": 0.5, "scheme": "euler", "dt": 0.2, "duration": 3.0, "every": 5}
     double = iterated(ss.models.random_rnn, population=4_000, chunk=1_000, **parameters)
     single = iterated(ss.models.random_rnn, population=4_000, chunk=1_000, seed=8, dtype="float32", **parameters)
     assert single.attrs["converged"] == 1
@@ -83,7 +83,7 @@ def test_single_precision_finds_the_same() -> None:
 # ------------------------------------------------------------------------------------------------- closed equations
 @pytest.mark.parametrize("start", ["march", pytest.param("cold", marks=pytest.mark.slow)])
 def test_the_chaotic_network_obeys_its_closed_equations(start: str) -> None:
-    parameters = {"g": 2.0, "dt": 0.1, "duration": 5.0}
+    parameters = {"g": 2.0, "scheme": "euler", "dt": 0.1, "duration": 5.0}
     ds = iterated(ss.models.random_rnn, population=8_000, chunk=4_000, order_parameters=start, every=5, **parameters)
     for name, full in zip(("C_h", "C_phi"), random_rnn.correlation(2.0, "tanh", dt=0.1, steps=50), strict=True):
         exact = full[::5, ::5]
@@ -107,7 +107,7 @@ def test_the_partially_symmetric_network_finds_its_memory(start: str) -> None:
 @pytest.mark.slow
 def test_intervals_from_independent_replicas_cover() -> None:
     """Forty runs, whose mean stands for the truth: biases of order 1/chunk are common to all."""
-    parameters: dict[str, Any] = {"g": 2.0, "dt": 0.25, "duration": 4.0, "every": 4}
+    parameters: dict[str, Any] = {"g": 2.0, "scheme": "euler", "dt": 0.25, "duration": 4.0, "every": 4}
     options: dict[str, Any] = {"population": 500, "chunk": 250, "replicas": 4, "iterations": 3}
     runs = [iterated(ss.models.random_rnn, seed=seed, **options, **parameters) for seed in range(40)]
     times = [(1, 1), (3, 2), (4, 4), (4, 1)]
@@ -127,7 +127,7 @@ def test_scatter_between_chunks_of_one_iteration_is_too_small_an_error(symmetry:
 
     Without memory, fields are linear in matched draws: all chunks agree to rounding, on what is not exact at all.
     """
-    parameters = {"g": 1.8, "symmetry": symmetry, "dt": 0.25, "duration": 3.0}
+    parameters = {"g": 1.8, "symmetry": symmetry, "scheme": "euler", "dt": 0.25, "duration": 3.0}
     task = prepare(ss.models.random_rnn, parameters, Sampled(population=1_000, seed=3, keep=0, tolerance=1e-3), 250)
     means, scatter = [], []
     for replica in range(12):
@@ -150,7 +150,7 @@ def test_scatter_between_chunks_of_one_iteration_is_too_small_an_error(symmetry:
 @pytest.mark.slow
 def test_errors_cover_what_is_wrong_with_the_result_that_iterations_started_from() -> None:
     """A small result starts runs of four times its size: its own errors are far from forgotten, and are in theirs."""
-    parameters: dict[str, Any] = {"g": 2.0, "dt": 0.25, "duration": 7.5, "every": 3}
+    parameters: dict[str, Any] = {"g": 2.0, "scheme": "euler", "dt": 0.25, "duration": 7.5, "every": 3}
     values, errors = [], []
     for seed in range(16):
         small = iterated(
@@ -167,7 +167,7 @@ def test_errors_cover_what_is_wrong_with_the_result_that_iterations_started_from
 
 # ------------------------------------------------------------------------------------------------------ certificate
 def test_the_residual_is_near_one_when_nothing_but_chance_is_left_and_large_when_not() -> None:
-    parameters = {"g": 2.0, "dt": 0.25, "duration": 4.0}
+    parameters = {"g": 2.0, "scheme": "euler", "dt": 0.25, "duration": 4.0}
     options = {"population": 2_000, "chunk": 500, "replicas": 3, **parameters}
     residuals = [iterated(ss.models.random_rnn, seed=s, **options).attrs["self_consistency_residual"] for s in range(2)]
     assert all(0.5 < residual < 1.6 for residual in residuals)
@@ -180,7 +180,7 @@ def test_the_residual_is_near_one_when_nothing_but_chance_is_left_and_large_when
 
 @pytest.mark.slow
 def test_a_result_of_another_gain_is_a_start_for_this_one() -> None:
-    parameters = {"symmetry": 0.4, "dt": 0.2, "duration": 3.0, "every": 5}
+    parameters = {"symmetry": 0.4, "scheme": "euler", "dt": 0.2, "duration": 3.0, "every": 5}
     options = {"population": 2_000, "chunk": 1_000, **parameters}
     other = iterated(ss.models.random_rnn, g=1.0, **options)
     from_other = iterated(ss.models.random_rnn, g=1.5, order_parameters=other, seed=8, **options)
@@ -192,7 +192,7 @@ def test_a_result_of_another_gain_is_a_start_for_this_one() -> None:
 def test_outliers_of_iterations_are_those_of_marches() -> None:
     """A basis, its images and the fields they make must be of one sample: noise in small directions counts in full."""
     low_rank: dict[str, Any] = {"population": 2000, "replicas": 4, "seed": 0, "progress": False}
-    low_rank |= {"g": 0.5, "overlap": 4.0, "dt": 0.2, "duration": 3.0}
+    low_rank |= {"g": 0.5, "overlap": 4.0, "scheme": "euler", "dt": 0.2, "duration": 3.0}
     march = ss.sample(ss.models.low_rank_rnn, **low_rank)
     iterations_too = ss.sample(ss.models.low_rank_rnn, **low_rank, chunk=500, iterations="auto")
     found, expected = (ds.outliers.isel(time=-1).dropna("outlier").values for ds in (iterations_too, march))

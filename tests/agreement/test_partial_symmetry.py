@@ -44,7 +44,7 @@ def test_four_steps_equal_quadrature() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("symmetry", [0.5, -0.5])
 def test_agrees_with_direct_simulation_extrapolated_in_size(symmetry: float) -> None:
-    parameters = {"g": 2.0, "symmetry": symmetry, "dt": 0.25, "duration": 4.0}
+    parameters = {"scheme": "euler", "g": 2.0, "symmetry": symmetry, "dt": 0.25, "duration": 4.0}
     sampled = ss.sample(ss.models.random_rnn, population=10_000, replicas=16, seed=22, every=4, **parameters)
     small = ss.simulate(ss.models.random_rnn, size=200, replicas=1_000, seed=23, every=4, **parameters)
     large = ss.simulate(ss.models.random_rnn, size=400, replicas=1_000, seed=24, every=4, **parameters)

@@ -48,7 +48,7 @@ def test_correlations_obey_the_closed_equations(
     g: float, phi: str | Callable[[Any], Any], dt: float, duration: float
 ) -> None:
     steps, coarse = round(duration / dt), round(duration / dt / 10)
-    parameters = {"g": g, "phi": phi, "dt": dt, "duration": duration}
+    parameters = {"scheme": "euler", "g": g, "phi": phi, "dt": dt, "duration": duration}
     ds = ss.sample(ss.models.random_rnn, population=10_000, replicas=16, seed=11, every=coarse, **parameters)
     of_h, of_phi = random_rnn.correlation(g, phi, dt=dt, steps=steps)
     assert_closed(ds, (of_h[::coarse, ::coarse], of_phi[::coarse, ::coarse]), 16)
@@ -70,7 +70,15 @@ def test_late_times_are_stationary() -> None:
     last = random_rnn.correlation(g, dt=dt, steps=200)[0][-1]
     assert np.abs(last[200 - np.round(lags / dt).astype(int)] - stationary).max() < 0.003 * stationary[0]
     ds = ss.sample(
-        ss.models.random_rnn, population=6_000, replicas=16, seed=12, every=5, g=g, dt=dt, duration=duration
+        ss.models.random_rnn,
+        population=6_000,
+        replicas=16,
+        seed=12,
+        every=5,
+        scheme="euler",
+        g=g,
+        dt=dt,
+        duration=duration,
     ).sel(time=duration, time_=duration - lags)
     assert_agreement(ds.C_h, ds.C_h_stderr, stationary, replicas=16, error_below=0.01)
 
@@ -78,7 +86,15 @@ def test_late_times_are_stationary() -> None:
 def test_activity_decays_below_the_transition() -> None:
     g, dt, duration = 0.8, 0.1, 10.0
     ds = ss.sample(
-        ss.models.random_rnn, population=6_000, replicas=16, seed=13, every=50, g=g, dt=dt, duration=duration
+        ss.models.random_rnn,
+        population=6_000,
+        replicas=16,
+        seed=13,
+        every=50,
+        scheme="euler",
+        g=g,
+        dt=dt,
+        duration=duration,
     )
     exact = np.diag(random_rnn.correlation(g, dt=dt, steps=100)[0])
     assert exact[100] == pytest.approx(8.97345e-4, rel=1e-5)
@@ -98,7 +114,7 @@ def test_activity_decays_below_the_transition() -> None:
     ],
 )
 def test_largest_lyapunov_exponent(g: float, dt: float, duration: float, transient: float) -> None:
-    parameters = {"g": g, "dt": dt, "duration": duration, "transient": transient}
+    parameters = {"scheme": "euler", "g": g, "dt": dt, "duration": duration, "transient": transient}
     ds = ss.sample(ss.models.random_rnn_lyapunov, population=4_000, replicas=4, seed=3, every=25, **parameters)
     exponent = float(ds.exponent.isel(time=-1))
     assert exponent == pytest.approx(random_rnn_lyapunov.lyapunov_exponent(g, dt=dt), rel=0.05)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
 from drawn import curves, dashes, drawn_by, sound
 
+from sitesampler.errors import InputError, SiteSamplerError
 from sitesampler.figures.goe_flow import density
 from sitesampler.figures.lines import SAMPLE
 from sitesampler.theory import goe_flow, goe_flow_fluctuations
@@ -42,9 +44,20 @@ def test_a_response_without_errors_gives_the_semicircle_back() -> None:
     assert len(points.lines[0].get_ydata()) >= 5
 
 
-def test_a_study_draws_the_fluctuations_against_their_closed_form(tmp_path: Path) -> None:
-    (_, over_time, scaling), sample = drawn_by("goe_flow_fluctuations", tmp_path, "sweep.simulate.size=[20, 40]")
+@pytest.mark.parametrize("scheme", ["euler", "rk4"])
+def test_a_study_draws_the_fluctuations_against_their_closed_form(scheme: str, tmp_path: Path) -> None:
+    (_, over_time, scaling), sample = drawn_by(
+        "goe_flow_fluctuations", tmp_path, "sweep.simulate.size=[20, 40]", f"parameters.scheme='{scheme}'"
+    )
     ((times, exact),) = dashes(over_time)
     np.testing.assert_allclose(times, sample["time"])
-    assert exact[-1] == goe_flow_fluctuations.correlation_covariance(0.7, 0.7, dt=0.1)
+    assert exact[-1] == goe_flow_fluctuations.correlation_covariance(0.7, 0.7, dt=0.1 if scheme == "euler" else None)
     np.testing.assert_allclose(dashes(scaling)[0][1], np.sqrt(exact[-1] / np.array([20, 40])))
+
+
+def test_the_density_is_that_of_a_map(tmp_path: Path) -> None:
+    sample = exact_result(0.8, 13, stderr=1e-12).assign_attrs(scheme="rk4")
+    with pytest.raises(InputError, match="moments of a matrix off the steps of a map"):
+        density(sample)
+    with pytest.raises(SiteSamplerError, match=r"figure.kind: the figure 'density' reads moments"):
+        drawn_by("goe_flow", tmp_path, "parameters.scheme='heun'")

@@ -4,16 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import curves, dashes, drawn_by, legend
+from drawn import curves, dashes, drawn_by, grid_of, legend
 
 import sitesampler as ss
 from sitesampler.figures import draw
+from sitesampler.figures.lines import ACCURACY
 from sitesampler.theory.low_rank_rnn import recursion
 
 
-def test_a_study_draws_the_recursion(tmp_path: Path) -> None:
-    (kappa, projection, variance), _ = drawn_by("low_rank_rnn", tmp_path, "parameters.duration=3.0")
-    exact = recursion(0.8, 2.0, 0.3, dt=0.1, steps=30)
+@pytest.mark.parametrize("scheme", ["euler", "rk4"])
+def test_a_study_draws_the_recursion(scheme: str, tmp_path: Path) -> None:
+    (kappa, projection, variance), _ = drawn_by(
+        "low_rank_rnn", tmp_path, "parameters.duration=3.0", f"parameters.scheme='{scheme}'"
+    )
+    grid = grid_of(scheme, 0.25, 12, accuracy=ACCURACY)
+    exact = recursion(0.8, 2.0, 0.3, **grid)
     for axes, values in (
         (kappa, exact.kappa[:, 0]),
         (projection, exact.projection[:, 0]),
@@ -25,7 +30,7 @@ def test_a_study_draws_the_recursion(tmp_path: Path) -> None:
 
 
 def test_several_structures_have_a_curve_each() -> None:
-    parameters = {"overlap": [2.5, 1.5], "start": [0.3, 0.4], "dt": 0.1, "duration": 1.0}
+    parameters = {"overlap": [2.5, 1.5], "start": [0.3, 0.4], "dt": 0.1, "duration": 1.0, "scheme": "euler"}
     sample = ss.sample(ss.models.low_rank_rnn, population=300, replicas=2, seed=0, every=2, **parameters)
     kappa = draw(sample, kind="condensation").axes[0]
     assert legend(kappa) == ["structure 1", "structure 2"]

@@ -4,16 +4,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import curves, dashes, drawn_by, legend
+from drawn import curves, dashes, drawn_by, grid_of, legend
 
 from sitesampler.theory import random_features
 
 
-def test_a_study_draws_double_descent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["euler", "rk4"])
+def test_a_study_draws_double_descent(scheme: str, tmp_path: Path) -> None:
     (test, train, descent), _ = drawn_by(
-        "random_features", tmp_path, "parameters.duration=3.0", "sweep.width_ratio=[0.3, 0.6, 2.5]"
+        "random_features",
+        tmp_path,
+        "parameters.duration=3.0",
+        "sweep.width_ratio=[0.3, 0.6, 2.5]",
+        f"parameters.scheme='{scheme}'",
     )
-    exact = random_features.solve(0.3, 0.6, 0.3, 0.05, 60)
+    grid = grid_of(scheme, 0.05, 60)
+    exact = random_features.solve(0.3, 0.6, 0.3, **grid)
     np.testing.assert_allclose(dashes(test)[0][1], exact.test_loss[::2][1:])
     np.testing.assert_allclose(dashes(train)[0][1], exact.train_loss[::2][1:])
     np.testing.assert_allclose(curves(train)[0][1], dashes(train)[0][1], rtol=0.05)
@@ -28,11 +34,13 @@ def test_unequal_modes_have_no_late_limit(tmp_path: Path) -> None:
     assert legend(descent) == ["$t$ = 2", "$t$ = 3"]
 
 
-def test_a_study_draws_which_losses_grow(tmp_path: Path) -> None:
-    few = "sweep.width_ratio=[0.6, 2.0]", "sweep.data_ratio=[0.6]"
+@pytest.mark.parametrize("scheme", ["euler", "rk4"])
+def test_a_study_draws_which_losses_grow(scheme: str, tmp_path: Path) -> None:
+    few = "sweep.width_ratio=[0.6, 2.0]", "sweep.data_ratio=[0.6]", f"parameters.scheme='{scheme}'"
     (grows, settles, normal), _ = drawn_by("random_features_growth", tmp_path, "parameters.duration=1.5", *few)
     assert r"0.6, 0.6: $\propto t^{1/2}$" in legend(grows) and len(dashes(grows)) == 1
     assert "2, 0.6: → 0.75" in legend(settles) and len(dashes(settles)) == 1
-    exact = random_features.solve(0.6, 0.6, 0.3, 0.06, 25)
+    grid = grid_of(scheme, 0.06, 25)
+    exact = random_features.solve(0.6, 0.6, 0.3, **grid)
     np.testing.assert_allclose(dashes(grows)[0][1], exact.test_loss[::5][1:] - 0.09)
     np.testing.assert_allclose(dashes(normal)[0][1], np.diagonal(exact.C0)[::5][1:])

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn import dashes, drawn_by, legend
+from drawn import dashes, drawn_by, grid_of, legend
 from made_up import made_up_result
 
 from sitesampler.figures import correlation_theory, figure
+from sitesampler.figures.lines import ACCURACY
 from sitesampler.figures.random_rnn import solved
 from sitesampler.theory.random_rnn import correlation, stationary_correlation
 
@@ -30,10 +31,9 @@ def test_the_theory_is_that_of_the_times_of_the_run(vector: str, which: int) -> 
 
 
 def test_the_theory_of_other_schemes_is_that_of_continuous_time() -> None:
-    parameters = json.dumps(json.loads(SAMPLE.attrs["parameters"]) | {"scheme": "rk4"})
-    theory = correlation_theory(SAMPLE.assign_attrs(parameters=parameters), "h")
+    theory = correlation_theory(SAMPLE.assign_attrs(scheme="rk4"), "h")
     assert theory is not None
-    np.testing.assert_allclose(theory[1], correlation(2.0, "tanh", times=SAMPLE["time"])[0])
+    np.testing.assert_allclose(theory[1], correlation(2.0, "tanh", times=SAMPLE["time"], accuracy=ACCURACY)[0])
 
 
 def test_there_is_no_theory_where_none_is_known() -> None:
@@ -65,10 +65,14 @@ def test_the_figure_of_any_program_shows_the_theory_of_this_one() -> None:
     np.testing.assert_allclose(dashes(drawn.axes[1])[0][1], exact[-1, ::-1])
 
 
-def test_a_study_draws_both_worlds_and_the_theory(tmp_path: Path) -> None:
-    (equal, decay, *_), sample = drawn_by("random_rnn", tmp_path, "parameters.duration=3.0")
+@pytest.mark.parametrize("scheme", ["euler", "rk4"])
+def test_a_study_draws_both_worlds_and_the_theory(scheme: str, tmp_path: Path) -> None:
+    (equal, decay, *_), sample = drawn_by(
+        "random_rnn", tmp_path, "parameters.duration=3.0", f"parameters.scheme='{scheme}'"
+    )
     assert legend(equal) == ["simulation, $N$ = 50", r"sampler, $N = \infty$", "theory"]
-    exact = correlation(2.0, "tanh", dt=0.05, steps=60)[0]
+    grid = grid_of(scheme, 0.25, 12, accuracy=ACCURACY)
+    exact = correlation(2.0, "tanh", **grid)[0]
     np.testing.assert_allclose(dashes(decay)[0], (sample["time"].values, exact[-1, ::-1]), atol=1e-12)
 
 

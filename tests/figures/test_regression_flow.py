@@ -3,20 +3,27 @@
 from pathlib import Path
 
 import numpy as np
-from drawn import curves, dashes, drawn_by, legend
+import pytest
+from drawn import curves, dashes, drawn_by, grid_of, legend
 
 from sitesampler.figures.lines import SAMPLE
 from sitesampler.theory import regression_flow, regression_flow_batches
 
 
-def test_a_study_draws_both_losses_and_double_descent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["euler", "rk4"])
+def test_a_study_draws_both_losses_and_double_descent(scheme: str, tmp_path: Path) -> None:
     (test, train, descent), _ = drawn_by(
-        "regression_flow", tmp_path, "parameters.duration=3.0", "sweep.alpha=[0.5, 2.0]"
+        "regression_flow",
+        tmp_path,
+        "parameters.duration=3.0",
+        "sweep.alpha=[0.5, 2.0]",
+        f"parameters.scheme='{scheme}'",
     )
-    losses = regression_flow.spectral_losses(0.5, 0.5, 0.1, 30)
+    grid = grid_of(scheme, 0.2, 15)
+    losses = regression_flow.spectral_losses(0.5, 0.5, **grid)
     for axes, exact in zip((test, train), losses, strict=True):
-        np.testing.assert_allclose(dashes(axes)[0][1], exact[::2][1:])
-        np.testing.assert_allclose(curves(axes)[0][1], exact[::2][1:], rtol=0.05)
+        np.testing.assert_allclose(dashes(axes)[0][1], exact[1:])
+        np.testing.assert_allclose(curves(axes)[0][1], exact[1:], rtol=0.05)
     assert [len(x) for x, _ in dashes(descent)] == [60, 60]
     assert dashes(descent)[1][1][0] == losses[0][-1]
 

@@ -17,7 +17,15 @@ FLUCTUATING = {"gains": ((6.0, 9.0), (5.0, 8.0)), "means": ((4.0, -6.0), (5.0, -
 def test_equals_the_two_population_recursion(parameters: dict, fraction: float) -> None:
     parameters = {**parameters, "fraction": fraction, "dt": 0.2}
     ds = ss.sample(
-        excitatory_inhibitory, population=4000, replicas=8, seed=1, every=5, keep=0, duration=10, **parameters
+        excitatory_inhibitory,
+        population=4000,
+        replicas=8,
+        seed=1,
+        every=5,
+        keep=0,
+        duration=10,
+        scheme="euler",
+        **parameters,
     )
     exact = recursion(**parameters, steps=50)
     for a, name in enumerate("EI"):
@@ -38,7 +46,7 @@ def test_equals_the_two_population_recursion(parameters: dict, fraction: float) 
 
 @pytest.mark.slow
 def test_agrees_with_direct_simulation_extrapolated_in_size() -> None:
-    parameters = {**FLUCTUATING, "dt": 0.2, "duration": 6.0}
+    parameters = {**FLUCTUATING, "dt": 0.2, "duration": 6.0, "scheme": "euler"}
     options = {"every": 10, "keep": 0}
     sampled = ss.sample(excitatory_inhibitory, population=4000, replicas=8, seed=2, **options, **parameters)
     small = ss.simulate(excitatory_inhibitory, size=80, replicas=150, seed=3, **options, **parameters)

@@ -13,7 +13,16 @@ from sitesampler.theory.lotka_volterra import fixed_point
 def test_unique_fixed_point_is_the_cavity_solution(symmetry: float) -> None:
     parameters = {"mean_interaction": 4.0, "heterogeneity": 0.6, "symmetry": symmetry, "migration": 1e-3}
     ds = ss.sample(
-        lotka_volterra, population=4000, replicas=8, seed=1, every=20, keep=0, dt=0.25, duration=100, **parameters
+        lotka_volterra,
+        population=4000,
+        replicas=8,
+        seed=1,
+        every=20,
+        keep=0,
+        dt=0.25,
+        scheme="euler",
+        duration=100,
+        **parameters,
     )
     exact = fixed_point(**parameters)
     last = ds.isel(time=-1, time_=-1)
@@ -32,7 +41,7 @@ def test_unique_fixed_point_is_the_cavity_solution(symmetry: float) -> None:
 
 @pytest.mark.parametrize("symmetry", [pytest.param(0.0, marks=pytest.mark.slow), -0.3])
 def test_chaos_agrees_with_direct_simulation_extrapolated_in_size(symmetry: float) -> None:
-    parameters = {"heterogeneity": 2.0, "symmetry": symmetry, "dt": 0.2, "duration": 20.0}
+    parameters = {"heterogeneity": 2.0, "symmetry": symmetry, "dt": 0.2, "duration": 20.0, "scheme": "euler"}
     options = {"every": 20, "keep": 0}
     sampled = ss.sample(lotka_volterra, population=3000, replicas=8, seed=2, **options, **parameters)
     small = ss.simulate(lotka_volterra, size=150, replicas=100, seed=3, **options, **parameters)
@@ -50,7 +59,15 @@ def test_chaos_agrees_with_direct_simulation_extrapolated_in_size(symmetry: floa
 
 @pytest.mark.parametrize("world", ["ensemble", "matrix", "exact law"])
 def test_abundances_stay_positive_at_a_coarse_step(world: str) -> None:
-    parameters = {"heterogeneity": 2.0, "dt": 1.0, "duration": 30.0, "seed": 5, "replicas": 1, "keep": 100}
+    parameters = {
+        "heterogeneity": 2.0,
+        "dt": 1.0,
+        "scheme": "euler",
+        "duration": 30.0,
+        "seed": 5,
+        "replicas": 1,
+        "keep": 100,
+    }
     if world == "ensemble":
         ds = ss.sample(lotka_volterra, population=300, **parameters)
     else:

@@ -14,7 +14,8 @@ from sitesampler.theory.low_rank_rnn import fixed_point, recursion
 @pytest.mark.parametrize(("g", "overlap", "start"), [(0.8, 2.0, 0.3), (1.8, 3.5, 0.5), (0.8, [2.0, 2.5], [0.6, 0.2])])
 def test_equals_the_recursion(g: float, overlap: Any, start: Any) -> None:
     parameters = {"g": g, "overlap": overlap, "start": start}
-    ds = ss.sample(low_rank_rnn, population=8000, replicas=8, seed=1, every=10, keep=0, duration=12, **parameters)
+    options = {"scheme": "euler", "dt": 0.1, "duration": 12}
+    ds = ss.sample(low_rank_rnn, population=8000, replicas=8, seed=1, every=10, keep=0, **options, **parameters)
     exact = recursion(**parameters, dt=0.1, steps=120)
     k = np.size(overlap)
     for name, reference in (
@@ -39,7 +40,7 @@ def test_condenses_on_the_fixed_point() -> None:
 
 @pytest.mark.slow
 def test_agrees_with_direct_simulation_extrapolated_in_size() -> None:
-    parameters = {"g": 1.8, "overlap": 3.5, "start": 0.5, "dt": 0.2, "duration": 6.0}
+    parameters = {"g": 1.8, "overlap": 3.5, "start": 0.5, "dt": 0.2, "duration": 6.0, "scheme": "euler"}
     options = {"every": 10, "keep": 0}
     sampled = ss.sample(low_rank_rnn, population=8000, replicas=8, seed=3, **options, **parameters)
     small = ss.simulate(low_rank_rnn, size=100, replicas=150, seed=4, **options, **parameters)

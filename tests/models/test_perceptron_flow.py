@@ -17,7 +17,7 @@ def norms(ds: Any, end: str = "") -> np.ndarray:
 
 
 def test_square_loss_with_linear_labels_is_regression_to_all_digits() -> None:
-    parameters = {"alpha": 1.5, "noise": 0.3, "dt": 0.25}
+    parameters = {"alpha": 1.5, "noise": 0.3, "dt": 0.25, "scheme": "euler"}
     ds = ss.sample(
         perceptron_flow, population=150, replicas=2, seed=0, tolerance=1e-12, duration=5,
         loss="square", labels="linear", **parameters,
@@ -30,7 +30,8 @@ def test_square_loss_with_linear_labels_is_regression_to_all_digits() -> None:
 @pytest.mark.parametrize("loss", ["logistic", "hinge", "square"])
 def test_first_steps_equal_quadrature(loss: str) -> None:
     parameters = {"alpha": 2.0, "loss": loss, "decay": 0.1, "dt": 1.0}
-    ds = ss.sample(perceptron_flow, population=8000, replicas=8, seed=0, keep=0, duration=3, **parameters)
+    options = {"scheme": "euler", "duration": 3}
+    ds = ss.sample(perceptron_flow, population=8000, replicas=8, seed=0, keep=0, **options, **parameters)
     exact = first_steps(**parameters, steps=3)
     for values, errors, reference in (
         (ds.overlap.values[1:], ds.overlap_stderr.values[1:], exact.overlap[1:]),
@@ -46,7 +47,16 @@ def test_first_steps_equal_quadrature(loss: str) -> None:
 def test_ends_at_the_minimum(loss: str, dt: float) -> None:
     parameters = {"alpha": 2.0, "loss": loss, "decay": 0.1}
     ds = ss.sample(
-        perceptron_flow, population=6000, replicas=8, seed=0, keep=0, every=40, dt=dt, duration=80 * dt, **parameters
+        perceptron_flow,
+        population=6000,
+        replicas=8,
+        seed=0,
+        keep=0,
+        every=40,
+        scheme="euler",
+        dt=dt,
+        duration=80 * dt,
+        **parameters,
     )
     last, exact = ds.isel(time=-1, time_=-1), minimum(**parameters)
     for name, reference, within in (
@@ -64,7 +74,7 @@ def test_ends_at_the_minimum(loss: str, dt: float) -> None:
 
 @pytest.mark.slow
 def test_agrees_with_direct_simulation_extrapolated_in_size() -> None:
-    parameters = {"alpha": 2.0, "start": 1.0, "noise": 0.5, "dt": 0.5, "duration": 10.0}
+    parameters = {"alpha": 2.0, "start": 1.0, "noise": 0.5, "dt": 0.5, "duration": 10.0, "scheme": "euler"}
     options = {"every": 5, "keep": 0}
     sampled = ss.sample(perceptron_flow, population=6000, replicas=8, seed=3, **options, **parameters)
     small = ss.simulate(perceptron_flow, size=100, replicas=300, seed=4, **options, **parameters)

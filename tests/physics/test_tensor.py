@@ -209,7 +209,14 @@ def test_a_force_taken_twice_at_one_state_responds_as_one(p: int) -> None:
 @pytest.mark.parametrize("temperature", [1e-3, 1e-5, 1e-7, 0.0])
 def test_a_response_to_forces_that_are_not_told_apart_is_not_known(temperature: float) -> None:
     """Without noise the spins move smoothly, and soon their forces follow from those before within the tolerance."""
-    call: dict[str, Any] = {"temperature": temperature, "dt": 0.1, "duration": 2.0, "population": 400, "replicas": 2}
+    call: dict[str, Any] = {
+        "scheme": "euler",
+        "temperature": temperature,
+        "dt": 0.1,
+        "duration": 2.0,
+        "population": 400,
+        "replicas": 2,
+    }
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         ds = ss.sample(ss.models.spherical_pspin, seed=0, keep=0, progress=False, **call)

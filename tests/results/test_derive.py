@@ -12,7 +12,7 @@ import sitesampler as ss
 from sitesampler.errors import InputError, OutOfMemory, ProgramError
 from sitesampler.results.combine import combine
 
-PARAMETERS: dict[str, Any] = {"g": 1.5, "dt": 0.25, "duration": 1.0}
+PARAMETERS: dict[str, Any] = {"scheme": "euler", "g": 1.5, "dt": 0.25, "duration": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,9 @@ def test_every_variable_is_derived_from_itself_with_its_own_error(result: xr.Dat
 @pytest.mark.parametrize("more", [{"iterations": 1, "chunk": 100}, {}])
 @pytest.mark.parametrize("name", ["r.zarr", "r.nc"])
 def test_replicas_survive_storage(tmp_path: Path, more: dict[str, Any], name: str) -> None:
-    ds = ss.sample(ss.models.goe_flow, population=200, replicas=3, seed=0, dt=0.5, keep_replicas=True, **more)
+    ds = ss.sample(
+        ss.models.goe_flow, population=200, replicas=3, seed=0, scheme="euler", dt=0.5, keep_replicas=True, **more
+    )
     ss.save_result(ds, tmp_path / name)
     stored = ss.open_result(tmp_path / name)
     final = {"time": 2.0, "time_": 0.0}
@@ -54,7 +56,14 @@ def test_replicas_survive_storage(tmp_path: Path, more: dict[str, Any], name: st
 
 
 def test_a_sweep_is_derived_from_point_by_point() -> None:
-    options: dict[str, Any] = {"population": 100, "replicas": 3, "seed": 0, "dt": 0.25, "keep_replicas": True}
+    options: dict[str, Any] = {
+        "population": 100,
+        "replicas": 3,
+        "seed": 0,
+        "scheme": "euler",
+        "dt": 0.25,
+        "keep_replicas": True,
+    }
     with pytest.warns(RuntimeWarning, match="1 of 3 points failed"):
         swept = ss.sweep(ss.models.random_rnn, {"duration": [1.0, 0.6, 2.0]}, g=1.5, **options)
 
@@ -195,4 +204,12 @@ def test_memory_for_replicas_is_asked_for_before_the_run(monkeypatch: pytest.Mon
     free = type("Memory", (), {"available": 24 * 2**30})
     monkeypatch.setattr("sitesampler.runs.footprint.psutil.virtual_memory", lambda: free)
     with pytest.raises(OutOfMemory, match=r"free; thin the records with every="):
-        ss.sample(ss.models.random_rnn, population=100, replicas=40, dt=0.01, duration=40.0, keep_replicas=True)
+        ss.sample(
+            ss.models.random_rnn,
+            population=100,
+            replicas=40,
+            scheme="euler",
+            dt=0.01,
+            duration=40.0,
+            keep_replicas=True,
+        )

@@ -115,7 +115,8 @@ def test_layers_each_have_their_own() -> None:
 
 def test_a_glass_above_its_transition_is_in_equilibrium() -> None:
     ds = ss.sample(
-        ss.models.spherical_pspin, population=2_000, replicas=4, seed=0, temperature=1.2, dt=0.025, duration=4.0,
+        ss.models.spherical_pspin, population=2_000, replicas=4, seed=0, temperature=1.2, scheme="euler",
+        dt=0.025, duration=4.0,
         every=2, keep_replicas=True,
     )  # fmt: skip
     found = ss.fdt(ds, "s", temperature=1.2, waiting=2)
@@ -151,7 +152,15 @@ def test_what_cannot_be_meant_is_refused(networks: xr.Dataset, call: Any, messag
 
 
 def test_a_response_that_could_not_be_told_gives_no_ratio() -> None:
-    call = {"temperature": 0.0, "dt": 0.1, "duration": 2.0, "population": 400, "replicas": 2, "keep_replicas": True}
+    call = {
+        "scheme": "euler",
+        "temperature": 0.0,
+        "dt": 0.1,
+        "duration": 2.0,
+        "population": 400,
+        "replicas": 2,
+        "keep_replicas": True,
+    }
     with pytest.warns(RuntimeWarning, match="R_s is NaN where it is not known"):
         ds = ss.sample(ss.models.spherical_pspin, seed=0, keep=0, progress=False, **call)
     assert ss.fdt(ds, "s", temperature=1.0, waiting=0).X_s.isnull().isel(lag=-1)

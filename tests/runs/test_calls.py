@@ -194,9 +194,9 @@ def test_a_run_that_diverges_keeps_what_it_recorded(world: str) -> None:
 def test_what_is_about_to_diverge_is_said() -> None:
     call = {"population": 400, "replicas": 2, "seed": 0, "progress": False}
     with pytest.warns(RuntimeWarning, match=r"C_h \(1e\+\d\d\), .*test_loss .* a time step too long"):
-        ss.sample(ss.models.regression_flow, dt=5.0, duration=200.0, **call)
+        ss.sample(ss.models.regression_flow, scheme="euler", dt=5.0, duration=200.0, **call)
     # A linear flow of unit rate that is meant to grow, and a number that starts as rounding, do so without a word.
-    ss.sample(ss.models.goe_flow, dt=0.5, duration=10.0, **call)
+    ss.sample(ss.models.goe_flow, scheme="euler", dt=0.5, duration=10.0, **call)
 
 
 def test_a_population_that_is_used_up_says_so() -> None:
@@ -209,7 +209,7 @@ def test_a_response_in_all_three_worlds() -> None:
 
     Probability of a false alarm 1e-3 each for real matrices and their exact law.
     """
-    call = {"duration": 1.0, "dt": 0.25, "keep": 0}
+    call = {"scheme": "euler", "duration": 1.0, "dt": 0.25, "keep": 0}
     limit = ss.sample(ss.models.goe_flow, population=100, replicas=2, seed=0, tolerance=1e-10, **call)
     for matrix in (True, False):
         small = ss.simulate(ss.models.goe_flow, size=60, replicas=200, seed=1, matrix=matrix, **call)

@@ -34,7 +34,16 @@ def limit_of_small_steps(correlation: Callable[[float, int], np.ndarray], dt: fl
 def test_the_linear_flow_has_an_error_of_its_time_step_and_no_other() -> None:
     """goe_flow has no scatter and no bias: population and tolerance show nothing, the step what the theory says."""
     dt, steps = 0.02, 50
-    ds = diagnose(ss.models.goe_flow, population=1000, replicas=2, seed=0, tolerance=1e-7, dt=dt, duration=dt * steps)
+    ds = diagnose(
+        ss.models.goe_flow,
+        population=1000,
+        replicas=2,
+        seed=0,
+        tolerance=1e-7,
+        scheme="euler",
+        dt=dt,
+        duration=dt * steps,
+    )
     for name, law in (("C_h", goe_flow.correlation), ("R_h", goe_flow.response)):
         here, coarse = law(dt, steps)[::2, ::2], law(2 * dt, steps // 2)
         # The response per unit time starts one step after the source, and has a jump there.
@@ -53,7 +62,9 @@ def test_the_linear_flow_has_an_error_of_its_time_step_and_no_other() -> None:
 def test_the_time_step_of_a_chaotic_network_makes_the_error_that_the_closed_recursion_has() -> None:
     """Within 4.5 standard errors of 16 replicas at each of 55 pairs of times (a false alarm in about 50 seeds)."""
     g, dt, steps = 1.5, 0.2, 20
-    ds = diagnose(ss.models.random_rnn, population=400, replicas=16, seed=1, g=g, dt=dt, duration=dt * steps)
+    ds = diagnose(
+        ss.models.random_rnn, population=400, replicas=16, seed=1, scheme="euler", g=g, dt=dt, duration=dt * steps
+    )
     here = random_rnn.correlation(g, dt=dt, steps=steps)[0][::2, ::2]
     coarse = random_rnn.correlation(g, dt=2 * dt, steps=steps // 2)[0]
     deviation = (ds.C_h_time_step - (coarse - here)) / ds.C_h_time_step_stderr
@@ -73,7 +84,14 @@ def test_intervals_of_extrapolated_values_cover_the_limit_of_small_steps() -> No
     missed = {"C_h": 0, "C_h_extrapolated": 0}
     for seed in range(4):
         ds = diagnose(
-            ss.models.random_rnn, population=400, replicas=replicas, seed=seed, g=g, dt=dt, duration=dt * steps
+            ss.models.random_rnn,
+            population=400,
+            replicas=replicas,
+            seed=seed,
+            scheme="euler",
+            g=g,
+            dt=dt,
+            duration=dt * steps,
         )
         for name in missed:
             last = {"time": -1, "time_": -1}
@@ -86,7 +104,8 @@ def test_intervals_of_extrapolated_values_cover_the_limit_of_small_steps() -> No
 def test_the_lyapunov_exponent_is_low_and_its_extrapolated_value_is_not() -> None:
     """A population of 1,000 and a step of 0.4 make it 5 % low; theory is the limit of both."""
     ds = diagnose(
-        ss.models.random_rnn_lyapunov, population=1_000, replicas=64, seed=2, every=10, g=2.0, dt=0.4, duration=32,
+        ss.models.random_rnn_lyapunov, population=1_000, replicas=64, seed=2, every=10, g=2.0,
+        scheme="euler", dt=0.4, duration=32,
         transient=8,
     ).isel(time=-1)  # fmt: skip
     limit = random_rnn_lyapunov.lyapunov_exponent(2.0)
@@ -170,7 +189,7 @@ def test_a_program_in_steps_has_no_part_of_a_time_step() -> None:
 
 # ----------------------------------------------------------------------------------------------------- the runs
 def test_the_value_is_that_of_the_run_itself_and_the_attributes_repeat_the_others() -> None:
-    call: dict[str, Any] = {"g": 1.5, "duration": 1.0, "dt": 0.25}
+    call: dict[str, Any] = {"scheme": "euler", "g": 1.5, "duration": 1.0, "dt": 0.25}
     ds = diagnose(ss.models.random_rnn, population=101, replicas=3, seed=4, **call)
     runs = json.loads(ds.attrs["runs"])
     assert len({run["seed"] for run in runs}) == 4 and runs[0]["seed"] == ds.attrs["seed"] == 4
@@ -186,7 +205,9 @@ def test_the_value_is_that_of_the_run_itself_and_the_attributes_repeat_the_other
 
 
 def test_thinned_records_are_compared_at_the_same_times() -> None:
-    ds = diagnose(ss.models.random_rnn, population=200, replicas=2, seed=0, every=4, dt=0.1, duration=1.6)
+    ds = diagnose(
+        ss.models.random_rnn, population=200, replicas=2, seed=0, every=4, scheme="euler", dt=0.1, duration=1.6
+    )
     np.testing.assert_allclose(ds.time, [0, 0.4, 0.8, 1.2, 1.6])
     assert ds.C_h_time_step.notnull().all()
 
@@ -231,7 +252,13 @@ def test_a_double_step_is_left_out_and_the_result_says_so(parameters: dict[str, 
 def test_half_a_population_that_is_used_up_is_left_out_and_the_rest_is_kept(
     iterations: dict[str, Any], part: str
 ) -> None:
-    call: dict[str, Any] = {"population": 160 if iterations else 80, "replicas": 2, "dt": 0.1, "duration": 3}
+    call: dict[str, Any] = {
+        "population": 160 if iterations else 80,
+        "replicas": 2,
+        "scheme": "euler",
+        "dt": 0.1,
+        "duration": 3,
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # two iterations of so few samples
         warnings.simplefilter("ignore", BiasRemains)
@@ -352,7 +379,9 @@ def test_of_iterations_it_is_the_chunk_that_is_halved(
 
 def test_true_iterations_have_a_part_of_the_chunk_in_use() -> None:
     """A population of 400 is cut in halves unless told otherwise."""
-    ds = diagnose(ss.models.goe_flow, population=400, replicas=2, seed=0, iterations="auto", dt=0.1, duration=0.4)
+    ds = diagnose(
+        ss.models.goe_flow, population=400, replicas=2, seed=0, iterations="auto", scheme="euler", dt=0.1, duration=0.4
+    )
     assert [run.get("chunk") for run in json.loads(ds.attrs["runs"])] == [None, 100, None, None]
     assert float(abs(ds.C_h_chunk / ds.C_h_chunk_stderr).max()) < 1 < float(abs(ds.C_h_time_step / ds.C_h_stderr).max())
 

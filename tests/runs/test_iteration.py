@@ -32,7 +32,7 @@ from sitesampler.runs.states import State
 from sitesampler.storage.journal import Journal
 from sitesampler.storage.stores import publish
 
-RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
+RNN: dict[str, Any] = {"scheme": "euler", "g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "iterations": 2, "progress": False}
 
 
@@ -283,7 +283,7 @@ def test_bad_options_are_refused_with_one_sentence_before_any_work(
 
 def test_a_chunk_too_small_for_the_draws_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "run", lambda *_: pytest.fail("work was started"))
-    with pytest.raises(PopulationTooSmall, match="a chunk of 5 samples is too small: the program draws 12 vectors"):
+    with pytest.raises(PopulationTooSmall, match="a chunk of 5 samples is too small: the program draws 11 vectors"):
         iterated(ss.models.spherical_pspin, chunk=5, dt=0.1, duration=1.0)
 
 

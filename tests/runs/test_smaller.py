@@ -10,7 +10,15 @@ import sitesampler as ss
 from sitesampler.runs.smaller import BiasRemains, smaller_than
 from sitesampler.theory import random_rnn
 
-SHORT: dict[str, Any] = {"g": 2.0, "dt": 0.2, "duration": 2.0, "every": 5, "keep": 0, "progress": False}
+SHORT: dict[str, Any] = {
+    "scheme": "euler",
+    "g": 2.0,
+    "dt": 0.2,
+    "duration": 2.0,
+    "every": 5,
+    "keep": 0,
+    "progress": False,
+}
 
 
 def test_smaller_runs_exceed_the_vectors_that_their_draws_are_matched_to() -> None:
@@ -60,7 +68,9 @@ def test_an_iteration_whose_bias_is_not_known_is_not_certified() -> None:
 
 def test_where_nothing_scatters_there_is_nothing_to_warn_of() -> None:
     """A Gaussian system is exact with hardly more samples than draws."""
-    ds = ss.sample(ss.models.goe_flow, population=100, replicas=2, seed=0, dt=0.1, duration=1, tolerance=1e-9)
+    ds = ss.sample(
+        ss.models.goe_flow, population=100, replicas=2, seed=0, scheme="euler", dt=0.1, duration=1, tolerance=1e-9
+    )
     assert "not known" in ds.attrs["bias"]
 
 

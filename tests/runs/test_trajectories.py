@@ -19,7 +19,7 @@ from sitesampler.errors import DiskFull, InputError, NotFinite, StorageError
 from sitesampler.runs.iteration import ChunksLeftOut, NotConverged
 from sitesampler.storage.folders import LOCK
 
-RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
+RNN: dict[str, Any] = {"scheme": "euler", "g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 #: A march of 3 replicas, and iterations of 2 with chunks of 40.
 KINDS: dict[str, dict[str, Any]] = {
     "march": {"population": 40, "replicas": 3},

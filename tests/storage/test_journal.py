@@ -30,7 +30,7 @@ from sitesampler.storage.journal import Journal, open_journal
 from sitesampler.storage.purpose import Inside, Purpose
 from sitesampler.storage.sealed import read_state, write_state
 
-RNN: dict[str, Any] = {"g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
+RNN: dict[str, Any] = {"scheme": "euler", "g": 1.5, "symmetry": 0.5, "dt": 0.2, "duration": 1.0}
 SMALL: dict[str, Any] = {"population": 400, "chunk": 100, "replicas": 2, "seed": 1, "iterations": 5, "progress": False}
 
 

@@ -316,7 +316,7 @@ def test_two_sweeps_into_one_folder_are_refused(tmp_path: Path) -> None:
 def test_a_point_in_progress_goes_on_from_its_own_iterations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     over, options = (
         {"g": [0.5, 1.0, 1.5]},
-        {"population": 80, "replicas": 2, "duration": 0.2, "iterations": 2, "seed": 0},
+        {"population": 80, "replicas": 2, "dt": 0.1, "duration": 0.2, "iterations": 2, "seed": 0},
     )
     whole = ss.sweep(ss.models.random_rnn, over, **options)
     done = []
@@ -339,7 +339,7 @@ def test_a_point_in_progress_goes_on_from_its_own_iterations(tmp_path: Path, mon
 
 
 def test_order_parameters_belong_to_single_runs() -> None:
-    options = {"population": 80, "replicas": 2, "duration": 0.2, "iterations": 1, "seed": 0}
+    options = {"population": 80, "replicas": 2, "dt": 0.1, "duration": 0.2, "iterations": 1, "seed": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotConverged)  # a single iteration is too short to know
         swept = ss.sweep(ss.models.random_rnn, {"g": [0.5, 1.0]}, **options)

@@ -51,6 +51,7 @@ def test_activity_that_decays(options: dict[str, Any]) -> None:
         "replicas": 2,
         "seed": 0,
         "g": 0.3,
+        "scheme": "euler",
         "dt": 0.5,
         "duration": 70,
         "every": 20,
