@@ -23,6 +23,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from sitesampler.theory._hermite import FloatArray
+from sitesampler.vectors.threads import one_blas_thread
 
 #: Relative error that is asked for: a larger one deserves a warning.
 AIM = 1e-6
@@ -30,6 +31,8 @@ AIM = 1e-6
 POINTS, PER_DECADE, FEWER = 13, 2, 3
 #: How often panels are halved.
 HALVINGS = 3
+#: Panels whose columns of a triangular matrix are multiplied at once.
+CHUNK = 24
 #: Passes over a panel: change at which they end, relative and over the error, and how many at most.
 STILL, PASSES = 1e-2, 200
 
@@ -114,7 +117,8 @@ def solve(build: Callable[[], Equations], times: FloatArray, accuracy: float = A
         equations = build()
         panels = max(1, int(np.ceil(duration / equations.panel))) * 2**halving
         length = duration / panels or equations.panel
-        with np.errstate(over="ignore", invalid="ignore"):  # of passes that diverge: the panel is halved
+        # Passes may diverge, and the panel is halved; threads wait for each other longer than a product takes.
+        with np.errstate(over="ignore", invalid="ignore"), one_blas_thread():
             rough = _March(equations, panels, length, many - FEWER, still).at(times)
             fine = _March(build(), panels, length, many, still).at(times)
         error = max(_difference(getattr(fine, name), getattr(rough, name)) for name in ("C", "products", "R", "means"))
@@ -206,7 +210,7 @@ class _March:
         C_past, C_now, R_past, R_now = C[..., :start], C[..., start:], R[:, :start], R[:, start:]
         past, now = noise[..., :start], noise[..., start:]
         force = np.empty_like(C)
-        force[..., :start] = past @ self.weighted_response[before, before]
+        force[..., :start] = self._triangular(past, self.weighted_response, upper=True)
         force[..., start:] = past @ (weights * R_past).T + now @ (upto * R_now).T
         push = np.zeros_like(R)
         if self.equations.memory is not None:
@@ -216,9 +220,19 @@ class _March:
             force[..., :start] += past @ self.weighted_C[:, before, before] + partly @ C_past
             force[..., start:] += past @ np.swapaxes(weights * C_past, -1, -2) + now @ np.swapaxes(upto * C_now, -1, -2)
             force[..., start:] += partly @ C_now - now @ (upto.T * C_now)
-            push[:, :start] = past @ self.weighted_R[before, before] + partly @ R_past
+            push[:, :start] = self._triangular(past, self.weighted_R, upper=False) + partly @ R_past
             push[:, start:] = partly @ R_now - now @ (upto.T * R_now)
         return products, drive, force, push
+
+    def _triangular(self, past: FloatArray, matrix: FloatArray, upper: bool) -> FloatArray:
+        """Return past @ matrix, whose rows after the panel of a column are zero, or those before it."""
+        found = np.empty_like(past)
+        size = past.shape[-1]
+        for first in range(0, size, CHUNK * self.points):
+            last = min(first + CHUNK * self.points, size)
+            rows = slice(0, last) if upper else slice(first, size)
+            found[..., first:last] = past[..., rows] @ matrix[rows, first:last]
+        return found
 
     def _integrated(self, first: FloatArray, diagonal: FloatArray, force: FloatArray, leak: FloatArray) -> FloatArray:
         """Solve dx/dt = force - leak x in the later time, from the panel's beginning or, within it, from t = t'."""

@@ -181,7 +181,8 @@ def probe(
 ) -> Probe:
     """Solve the probe's process (eq. 104) under M_S, exactly at this dt or in the limit dt -> 0.
 
-    The limit is a Poisson average over the steps of a map, exact for linear dynamics: no error but rounding, 1e-12.
+    The limit is a Poisson average over the steps of a map, exact for linear dynamics: no error but rounding, 1e-12 of
+    the largest value.
 
     Parameters
     ----------

@@ -77,7 +77,8 @@ def solve(
 ) -> Regression:
     """Solve the closed two-time equations (eqs. 61-65) step by step, exactly at this dt or in the limit dt -> 0.
 
-    The limit is a Poisson average over the steps of a map, exact for linear dynamics: no error but rounding, 1e-12.
+    The limit is a Poisson average over the steps of a map, exact for linear dynamics: no error but rounding, 1e-12 of
+    the largest value.
 
     Parameters
     ----------

@@ -92,7 +92,8 @@ def solve(
         "formula": lam_n = T + <s_n F_n>, the multiplier of continuous time; C[n, n] = 1 + O(dt), but energies
         have by far the smallest error of the three. They are one in the limit.
     times : (L + 1,) array_like, optional
-        Any times, in place of dt and steps. 20 units of time take a few seconds; cost grows as the third power.
+        Any times, in place of dt and steps. For p = 3 at T = 0.5, 20 units of time take three seconds, 100 two minutes
+        and 0.6 GB; cost grows as the third power of the last time.
     accuracy : float
         Of the limit: relative error that is asked for, from 1e-9 to 0.01; the cost grows with its digits.
 

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.special import iv, ive
 
 from sitesampler.theory import (
     evolving_spikes,
@@ -49,11 +50,49 @@ def test_symmetric_linear_network_is_the_goe_flow_with_leak():
     np.testing.assert_allclose(R, goe_flow.response(times=times) * np.exp(times - times[:, None]), rtol=1e-7)
 
 
-def test_published_numbers_of_the_spherical_model():
-    found = spherical_pspin.solve(3, 0.5, times=[0, 1.0009, 2.0061, 5.0073, 10.046])
+#: Energy and C(t, 0) of the spherical 3-spin model at T = 0.5 from random spins, by another solver.
+PUBLISHED = np.array(
+    [
+        [1.0009, -0.99539, 0.508533],
+        [2.0061, -1.12861, 0.368890],
+        [5.0073, -1.23642, 0.241457],
+        [10.046, -1.28537, 0.176106],
+        [20.022, -1.31642, 0.129682],
+        [50.071, -1.34117, 0.087084],
+        [100.06, -1.35224, 0.064784],
+    ]
+)
+
+
+@pytest.mark.parametrize("rows", [4, pytest.param(7, marks=pytest.mark.slow)])
+def test_published_numbers_of_the_spherical_model(rows):
+    """Their times are rounded to five digits, too, which C, given to six, feels early on."""
+    times, energy, first = PUBLISHED[:rows].T
+    found = spherical_pspin.solve(3, 0.5, times=[0, *times])
     assert found.error < 1e-6
-    np.testing.assert_allclose(found.energy, [0, -0.99539, -1.12861, -1.23642, -1.28537], atol=1e-5)
-    np.testing.assert_allclose(found.C[:, 0], [1, 0.508533, 0.368890, 0.241457, 0.176106], atol=5e-6)
+    np.testing.assert_allclose(found.energy, [0, *energy], atol=5e-6)
+    np.testing.assert_allclose(found.C[:, 0], [1, *first], atol=5e-6)
+
+
+def test_spherical_model_of_pairs_without_temperature():
+    """Pairs at T = 0: s(t) = exp(J t) s(0), normalised, for eigenvalues on a semicircle of radius sqrt(8)."""
+    times = np.array([12.0, 0.0, 1.5, 12.0])  # in any order, and twice
+    found = spherical_pspin.solve(2, 0.0, times=times, accuracy=1e-9)
+
+    def average(t):  # of exp(x t) over the semicircle, times exp(-sqrt(8) t)
+        return np.where(t > 0, 2 * ive(1, 8**0.5 * t) / np.maximum(8**0.5 * t, 1e-300), 1)
+
+    closed = average(times[:, None] + times) / np.sqrt(average(2 * times)[:, None] * average(2 * times))
+    np.testing.assert_allclose(found.C, closed, atol=1e-9)
+
+
+@pytest.mark.parametrize("g", [0.7, 1.5])
+def test_linear_network_with_independent_entries(g):
+    """C(t, t') = exp(-t - t') I_0(2 g sqrt(t t'))."""
+    times = np.array([8.0, 0.0, 3.0])
+    C, _ = random_rnn.correlation(g, "linear", times=times, accuracy=1e-9)
+    closed = np.exp(-times[:, None] - times) * iv(0, 2 * g * np.sqrt(times[:, None] * times))
+    np.testing.assert_allclose(C, closed, atol=1e-9 * closed.max())
 
 
 def test_populations_and_low_rank():
