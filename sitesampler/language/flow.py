@@ -68,7 +68,8 @@ class Flow:
         #: Slope at the start of the next step, where a finer record needed it before.
         self._ahead: State | None = None
         self._sizes = np.zeros(len(state))
-        self._too_long = 0
+        #: Rates of the steps in a row that were too long; the first is the one to go by, where a state runs away.
+        self._too_fast: list[float] = []
 
     def run(self) -> Iterator[tuple[float, Any]]:
         """Yield the times and the states of the loop."""
@@ -201,8 +202,9 @@ class Flow:
                 moves += (_size(y2[i][:size] - y1[i][:size]) / self._sizes[i]) ** 2
                 changes += (_size(k2[i][:size] - k1[i][:size]) / self._sizes[i]) ** 2
         rate = (changes / moves) ** 0.5 if moves > _MOVES**2 else 0.0
-        self._too_long = self._too_long + 1 if rate * self._dt > self._scheme.longest else 0
-        if self._too_long == _STEPS:
+        self._too_fast = [*self._too_fast, rate] if rate * self._dt > self._scheme.longest else []
+        if len(self._too_fast) == _STEPS:
+            rate = self._too_fast[0]
             enough = _SHORTER * self._scheme.longest / rate
             raise ProgramError(
                 f"at {self._stage.place}, {program_line()}: the drift changes at a rate of {rate:.2g} per unit time, "

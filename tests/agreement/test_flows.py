@@ -235,3 +235,32 @@ def test_real_tensors_respond_as_the_limit_does() -> None:
     limit = ss.sample(pspin, population=1_200, **QUIET, **options)
     network = ss.simulate(pspin, size=100, replicas=16, seed=4, **options)
     np.testing.assert_allclose(at(network.R_s, points), at(limit.R_s, points), atol=0.06)
+
+
+# ------------------------------------------------------------------------------------------------------- soft spins
+def soft_spins(net: Any, *, dt: float, temperature: float = 0.8, scheme: str = "heun", duration: float = 1.0) -> None:
+    """Ds = (s - s^3 + J s + field) dt + sqrt(2 T) dW, J symmetric."""
+    spins = net.sites()
+    J = net.coupling(spins, symmetry=1)
+
+    def drift(s: Any) -> Any:
+        return s - s**3 + J @ s + net.source(spins, at=[0.5])
+
+    noise = np.sqrt(2 * temperature)
+    for t, s in net.flow(drift, spins.normal(), duration, dt, scheme=scheme, noise=noise):
+        net.record(t, s=s)
+
+
+def test_soft_spins_agree_with_networks_at_twice_the_step() -> None:
+    """Correlations and the response to a kick; Euler's map at the same step is another network."""
+    points = [(1.0, 0.5), (0.75, 0.5), (1.0, 1.0), (1.0, 0.0)]
+    limit = ss.sample(soft_spins, population=3_000, replicas=8, seed=2, dt=1 / 64, every=16)
+    network = ss.simulate(soft_spins, size=200, replicas=32, seed=3, dt=1 / 32, every=8)
+    for name, chosen in (("C_s", points), ("R_s", points[:2])):
+        assert_agreement(
+            at(limit[name], chosen), at(limit[f"{name}_stderr"], chosen), at(network[name], chosen),
+            reference_stderr=np.hypot(at(network[f"{name}_stderr"], chosen), 0.005), replicas=8, error_below=0.03,
+        )  # fmt: skip
+    euler = ss.sample(soft_spins, population=3_000, replicas=8, seed=5, dt=1 / 32, scheme="euler", every=8)
+    apart = at(euler.C_s, points) - at(limit.C_s, points)
+    assert np.abs(apart / np.hypot(at(euler.C_s_stderr, points), at(limit.C_s_stderr, points))).max() > 5

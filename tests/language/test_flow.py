@@ -391,6 +391,39 @@ def test_a_step_too_long_for_the_fastest_rate_is_said_with_one_that_would_do(sch
     sampled(decay(lambda h: -2 * h, scheme=scheme))
 
 
+def test_where_the_state_runs_away_the_step_that_would_do_is_that_of_the_first_step_too_long() -> None:
+    said = refused(decay(lambda h: -3 * h**3, duration=5.0, scheme="heun"))
+    enough = float(re.search("use dt=([0-9.e-]+) or less", said).group(1))  # type: ignore[union-attr]
+    assert 1e-3 < enough < 0.1
+    sampled(decay(lambda h: -3 * h**3, duration=1.0, dt=1 / 128, scheme="heun"))
+
+
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("chunk", [None, 150])
+def test_a_product_of_the_state_is_made_once_for_a_record_and_the_step(changed: bool, chunk: int | None) -> None:
+    """The same numbers as from a copy of the state; and what changes the coupling in between is not missed."""
+
+    def program(net: Any, again: bool) -> None:
+        group = net.sites()
+        J = net.coupling(group, gain=1.5, symmetry=0.5)
+
+        def drift(h: Any) -> Any:
+            return J @ (h.copy() if again else h) + J.T @ np.tanh(h) - h
+
+        for t, h in net.flow(drift, group.normal(), 1.0, 0.25):
+            field = J @ h
+            net.record(t, h=h, field=field)
+            if changed:
+                J.scale(0.9)
+                J.add(field, h, 0.1)
+
+    options = {**OPTIONS, "population": 300, "tolerance": 1e-6}
+    options |= {} if chunk is None else {"chunk": chunk, "iterations": 2}
+    once, anew = (ss.sample(program, again=again, **options) for again in (False, True))
+    for name in ("C_h", "C_field"):
+        np.testing.assert_allclose(once[name], anew[name], rtol=1e-4, atol=1e-5)
+
+
 def test_a_force_on_the_state_is_made_once_for_a_record_and_the_step_and_others_anew() -> None:
     def program(net: Any, again: bool) -> None:
         group = net.sites()
