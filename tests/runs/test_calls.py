@@ -155,7 +155,7 @@ def test_the_error_of_a_single_replica_is_unknown() -> None:
 
 def test_exact_results_are_not_reported_as_infinitely_precise() -> None:
     """A Gaussian system has no scatter between replicas; its error is then the floor of tolerance and rounding."""
-    ds = ss.sample(ss.models.goe_flow, population=120, replicas=4, seed=0, duration=1, tolerance=1e-6)
+    ds = ss.sample(ss.models.goe_flow, population=120, replicas=4, seed=0, dt=0.1, duration=1, tolerance=1e-6)
     assert 1e-9 < float(ds.C_h_stderr.max() / ds.C_h.max()) < 1e-6
     assert np.all(ds.C_h_stderr > 0)
 
