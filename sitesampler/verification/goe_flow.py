@@ -36,7 +36,7 @@ def rows(run: Runs) -> Iterator[Row]:
             theory.resolvent(s), tolerance=EXACT + left, kind="theory, eq. 43, exact"
         )
 
-    ds = run.exact(program, "flow", dt=0.05, duration=2.0)
+    ds = run.exact(program, "flow", dt=0.05, duration=2.0, tolerance=1e-8)
     times = ds["time"].values
     yield of(ds, "C_h").exactly(theory.correlation(times=times), tolerance=1e-4, kind="theory, dt -> 0, to 1e-4")
     yield of(ds, "R_h").exactly(theory.response(times=times), tolerance=1e-4, kind="theory, dt -> 0, to 1e-4")

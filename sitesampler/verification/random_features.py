@@ -43,7 +43,7 @@ def rows(run: Runs) -> Iterator[Row]:
             yield of(ds, "train_loss", time=2).simulation(network)
             yield of(ds, "C_h", time=2, time_=1).simulation(network)
     parameters = {"width_ratio": 0.7, "data_ratio": 1.3, "noise": 0.3, "dt": 0.05}
-    ds = run.exact(program, "flow, N/D = 0.7, P/D = 1.3", duration=2.0, **parameters)
+    ds = run.exact(program, "flow, N/D = 0.7, P/D = 1.3", duration=1.0, tolerance=1e-8, **parameters)
     limit = theory.solve(0.7, 1.3, 0.3, times=ds["time"].values)
     for name, right in (("test_loss", limit.test_loss), ("train_loss", limit.train_loss), ("C_h", limit.C0)):
         yield of(ds, name).exactly(right, tolerance=1e-5, kind="theory, dt -> 0, to 1e-5")

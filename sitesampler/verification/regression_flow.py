@@ -29,7 +29,7 @@ def rows(run: Runs) -> Iterator[Row]:
             yield of(ds, "test_loss", time=5).simulation(network)
             yield of(ds, "train_loss", time=5).simulation(network)
             yield of(ds, "C_h", time=5, time_=1).simulation(network)
-    ds = run.exact(program, "flow, alpha = 1.5", alpha=1.5, noise=0.3, dt=0.125, duration=5.0)
+    ds = run.exact(program, "flow, alpha = 1.5", alpha=1.5, noise=0.3, dt=0.125, duration=5.0, tolerance=1e-8)
     limit = theory.solve(1.5, 0.3, times=ds["time"].values)
     for name in ("test_loss", "train_loss", "C_h", "C_delta"):
         yield of(ds, name).exactly(getattr(limit, name), tolerance=1e-4, kind="theory, dt -> 0, to 1e-4")

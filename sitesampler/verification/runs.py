@@ -74,10 +74,10 @@ class Runs:
     def exact(self, program: Program, label: str = "", population: int = 500, **parameters: Any) -> xr.Dataset:
         """Sample a Gaussian system, which a small population at a tight tolerance gives to many digits."""
         started = time.perf_counter()
+        parameters = {"tolerance": _TIGHT, **parameters}
         result = calls.sample(
-            program, population=population, replicas=2, seed=self.next_seed(), keep=0, tolerance=_TIGHT, progress=False,
-            **parameters,
-        )  # fmt: skip
+            program, population=population, replicas=2, seed=self.next_seed(), keep=0, progress=False, **parameters
+        )
         return self._labelled(result, label, started)
 
     def network(
