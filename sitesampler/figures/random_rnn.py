@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: Steps of the longest run whose equations are solved for a figure, in about 5 s; later the network is stationary.
 _MOST_STEPS = 2_000
-#: The longest time for which the equations in continuous time are, likewise.
+#: The longest time for which the equations in continuous time are, in about 20 s.
 _LONGEST = 50.0
 
 

@@ -15,7 +15,7 @@ from sitesampler.errors import ProgramError, is_number, program_line
 from sitesampler.language.checks import check_number, check_vectors
 from sitesampler.language.groups import Group
 from sitesampler.language.no_array import NoArray
-from sitesampler.language.stage import Stage
+from sitesampler.language.stage import OfState, Stage
 from sitesampler.physics.matrix import Matrix
 from sitesampler.physics.spectrum import LowRank, Outliers
 from sitesampler.vectors import arrays
@@ -86,8 +86,7 @@ class Coupling(_Linear):
         self.gain = gain
         self._own: _Updates | None = None
         self._strengths: dict[_Updates, NDArray[np.float64]] = {}
-        #: The newest product in each direction with the state of a flow: that state, and the field.
-        self._of_state: dict[bool, tuple[Any, Rows]] = {}
+        self._of_state = {transposed: OfState(stage) for transposed in (False, True)}
 
     def __matmul__(self, x: Any) -> NDArray[np.floating]:
         """Return the field J x on the rows' sites, (rows,) or (rows, k) like x."""
@@ -132,8 +131,12 @@ class Coupling(_Linear):
             )
         self._stage.ask(lambda: self._update(lefts, rights, float(strength)))
 
+    def _changes(self) -> None:
+        for product in self._of_state.values():
+            product.forget()
+
     def _update(self, lefts: Rows, rights: Rows, strength: float) -> None:
-        self._of_state.clear()
+        self._changes()
         if self.matrix.absorb(lefts, rights, strength):
             return
         if self._own is None:
@@ -149,7 +152,7 @@ class Coupling(_Linear):
         self._stage.ask(lambda: self._scale(float(factor)))
 
     def _scale(self, factor: float) -> None:
-        self._of_state.clear()
+        self._changes()
         self.matrix.scale(factor)
         for strengths in self._strengths.values():
             strengths *= factor
@@ -229,7 +232,7 @@ class Coupling(_Linear):
         self._stage.ask(lambda: self._update_by(other, strength))
 
     def _update_by(self, other: Coupling, strength: float) -> None:
-        self._of_state.clear()
+        self._changes()
         if self.matrix.absorb_matrix(other.matrix, strength):
             return
         for updates, strengths in other._strengths.items():
@@ -251,18 +254,10 @@ class Coupling(_Linear):
         self._stage.check_finite(everything, f"the vector multiplied by {word}")
 
         def field() -> NDArray[np.floating]:
-            out = self._fields_of(x, everything, source, target, transposed)
+            out = self._of_state[transposed].of(x, lambda: self._fields(everything, source, target, transposed))
             return out[0] if np.ndim(x) == 1 else out.T
 
         return self._stage.ask(field)
-
-    def _fields_of(self, x: Any, everything: Rows, source: Group, target: Group, transposed: bool) -> Rows:
-        """Return the fields, which the body of a flow and its next step need once where both multiply the state."""
-        if not self._stage.is_state(x):
-            return self._fields(everything, source, target, transposed)
-        if transposed not in self._of_state or self._of_state[transposed][0] is not x:
-            self._of_state[transposed] = x, self._fields(everything, source, target, transposed)
-        return self._of_state[transposed][1].copy()
 
     def _fields(self, everything: Rows, source: Group, target: Group, transposed: bool) -> Rows:
         vectors, rounding = source.layout.sites_and_differences(everything)

@@ -221,10 +221,7 @@ class Stage:
         return bool(self._loops)
 
     def is_state(self, vector: Any) -> bool:
-        """Return whether a vector is a part of the state of a flow, as the body of its loop has been given it.
-
-        The first slope of the next step is given the same, and nothing may change it in its place.
-        """
+        """Return whether a vector is a part of the state of a flow, as the body of its loop has been given it."""
         return self.in_loop and any(vector is part for part in self._loops[-1].state)
 
     @property
@@ -278,3 +275,26 @@ def not_finite(sentence: str, rows: Rows) -> NotFinite:
     error = NotFinite(sentence)
     error.site = arrays.first_not_finite(rows)
     return error
+
+
+class OfState:
+    """What is made of the state of a flow: once for the body of its loop and the step that begins there.
+
+    The first slope of the step is given the same state as the body, and nothing may change it in its place.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._newest: tuple[Any, Rows] | None = None
+
+    def of(self, vector: Any, make: Callable[[], Rows]) -> Rows:
+        """Return what is made of a vector, or has been if it is the state."""
+        if not self._stage.is_state(vector):
+            return make()
+        if self._newest is None or self._newest[0] is not vector:
+            self._newest = vector, make()
+        return self._newest[1].copy()
+
+    def forget(self) -> None:
+        """Let it be made anew, by something that has changed."""
+        self._newest = None

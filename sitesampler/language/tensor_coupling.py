@@ -12,7 +12,7 @@ from sitesampler.errors import ProgramError, program_line
 from sitesampler.language.groups import Group
 from sitesampler.language.no_array import NoArray
 from sitesampler.language.sources import Sources, label
-from sitesampler.language.stage import Instant, Stage
+from sitesampler.language.stage import Instant, OfState, Stage
 from sitesampler.physics.tensor import Tensor
 from sitesampler.records.names import FORCE
 from sitesampler.records.responses import SteinProbe
@@ -36,7 +36,8 @@ class TensorCoupling(NoArray):
     def __init__(self, stage: Stage, group: Group, tensor: Tensor, sources: Sources) -> None:
         self._stage, self.group, self.tensor, self._sources = stage, group, tensor, sources
         self._probe: SteinProbe | None = None
-        self._newest: tuple[Any, Rows] | None = None
+        #: A force on the state of a flow, without a field.
+        self._of_state = OfState(stage)
 
     def _instead(self, symbol: str, others: tuple[Any, ...]) -> str:
         return "a tensor coupling acts on a vector of spins as K.force(s), and in no other way"
@@ -70,11 +71,11 @@ class TensorCoupling(NoArray):
     def _force(self, s: Any, rows: Rows) -> NDArray[np.floating]:
         stage, images, instant = self._stage, self.tensor.images, self._instant
         if images is None:  # the twins respond, as to a source
-            out = self._of_tensor(s, rows)
+            out = self._of_state.of(s, lambda: self.tensor.force(rows))
             instant = instant if stage.is_recorded(instant) else None
             return (out + self._sources.perturbation(self.group, None, FORCE, instant))[0]
         known = len(images)
-        out = self._of_tensor(s, rows)
+        out = self._of_state.of(s, lambda: self.tensor.force(rows))
         if len(images) > known:
             self._note_response()
         elif self._probe is not None and stage.call is not None:
@@ -83,18 +84,6 @@ class TensorCoupling(NoArray):
         elif self._probe is not None and instant is not None:
             self._probe.drop(instant.time, self.tensor.weights)
         return out[0]
-
-    def _of_tensor(self, s: Any, rows: Rows) -> Rows:
-        """Return the force without a field.
-
-        The body of a flow and its next step are given the same state, which nothing may change in its place: one force
-        does for a record and for that step.
-        """
-        if not self._stage.is_state(s):
-            return self.tensor.force(rows)
-        if self._newest is None or self._newest[0] is not s:
-            self._newest = s, self.tensor.force(rows)
-        return self._newest[1].copy()
 
     @property
     def _instant(self) -> Instant | None:

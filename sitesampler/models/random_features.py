@@ -53,5 +53,5 @@ def random_features(
         return -(A.T @ (A @ gradient)) / width_ratio
 
     for t, h in net.flow(drift, start, duration, dt, scheme=scheme):
-        test_loss = net.overlap(scale * h, scale * h) + noise**2
-        net.record(t, h=h, test_loss=test_loss, train_loss=net.overlap(errors(h), errors(h)))
+        delta, test_loss = errors(h), net.overlap(scale * h, scale * h) + noise**2
+        net.record(t, h=h, test_loss=test_loss, train_loss=net.overlap(delta, delta))

@@ -11,6 +11,7 @@ import numpy as np
 
 from sitesampler.errors import InputError, did_you_mean, is_number, listing, shown
 from sitesampler.records.names import DEVIATION, DIFFERENCE, STANDARD_ERROR
+from sitesampler.results.provenance import facts_of
 from sitesampler.results.time_steps import EXTRAPOLATED
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> 
         name: ds.attrs.get("title", "a result without a title")
         for name, ds in zip(("compared", "reference"), both, strict=True)
     }
-    given = [_facts(ds, "parameters") for ds in both]
+    given = [facts_of(ds, "parameters") for ds in both]
     differ = {name: [each.get(name) for each in given] for name in {**given[0], **given[1]}}
     differ = {name: pair for name, pair in differ.items() if pair[0] != pair[1] and name not in {*dataset.dims}}
     if differ and all(given):
@@ -140,7 +141,7 @@ def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> 
             ]
         )
     ]
-    swept = {name for ds in both for name in _facts(ds, "sweep")}
+    swept = {name for ds in both for name in facts_of(ds, "sweep")}
     for dim in map(str, {**dataset.coords, **reference.coords}):
         if all(dim in ds.indexes for ds in both):
             left, right = (ds.indexes[dim] for ds in both)
@@ -157,15 +158,6 @@ def _said_of(dataset: xr.Dataset, reference: xr.Dataset, met: Sequence[str]) -> 
             "difference is not that of independent results; repeat one of them with another seed"
         )
     return facts, doubts
-
-
-def _facts(dataset: xr.Dataset, name: str) -> dict[str, Any]:
-    """Return an attribute that holds names and values as JSON; nothing where there is none of ours."""
-    try:
-        found = json.loads(dataset.attrs.get(name, "{}"))
-    except (TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def same_lengths(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:

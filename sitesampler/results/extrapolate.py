@@ -18,6 +18,7 @@ from sitesampler.errors import InputError, is_number, shown
 from sitesampler.records.names import REPLICAS, STANDARD_ERROR, TRAJECTORY
 from sitesampler.results.bias import mean_and_error
 from sitesampler.results.compare import same_lengths
+from sitesampler.results.provenance import facts_of
 from sitesampler.results.replicas import Replicas
 from sitesampler.results.time_steps import EXTRAPOLATED, StepChange, change_of_steps, time_steps
 
@@ -94,7 +95,7 @@ def extrapolate(fine: xr.Dataset, coarse: xr.Dataset) -> xr.Dataset:
     if not any(one[name].size for name in names):
         what = f"coordinates of {names[0]!r}" if names else "variable with replicas"
         raise InputError(f"fine and coarse have no {what} in common; record the same in both, at the same times")
-    swept = list(_facts(fine, "sweep"))
+    swept = list(facts_of(fine, "sweep"))
     whole = xr.merge([_Extrapolated(name, one, other, change, swept).dataset() for name in names], compat="override")
     whole = whole.assign(_trajectories(fine, whole))
     for dim in whole.coords:
@@ -229,7 +230,7 @@ def _checked(fine: xr.Dataset, coarse: xr.Dataset) -> StepChange:
             )
         if EXTRAPOLATED in result.attrs:
             raise InputError(f"{word} is extrapolated already; extrapolate takes results at two time steps")
-        if "dt" in _facts(result, "sweep"):
+        if "dt" in facts_of(result, "sweep"):
             raise InputError(f"{word} is a sweep over dt; make one sweep at each of two time steps")
     for name in _SAME:
         one, other = (result.attrs.get(name) for result in (fine, coarse))
@@ -259,7 +260,7 @@ def _checked(fine: xr.Dataset, coarse: xr.Dataset) -> StepChange:
 
 
 def _check_parameters(fine: xr.Dataset, coarse: xr.Dataset, change: StepChange) -> None:
-    one, other = (_facts(result, "parameters") for result in (fine, coarse))
+    one, other = (facts_of(result, "parameters") for result in (fine, coarse))
     steps = [{short.dt, long.dt} for short, long in change.steps]
     differ = [
         name
@@ -276,15 +277,6 @@ def _check_parameters(fine: xr.Dataset, coarse: xr.Dataset, change: StepChange) 
         )
 
 
-def _facts(result: xr.Dataset, name: str) -> dict[str, Any]:
-    """Return an attribute that holds names and values as JSON; nothing where there is none of ours."""
-    try:
-        found = json.loads(result.attrs.get(name, "{}"))
-    except (TypeError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def _attributes(fine: xr.Dataset, coarse: xr.Dataset, change: StepChange) -> dict[str, Any]:
     """Return those of the finer run, and the worse of both certificates."""
     steps = [[step.dt for step in pair] for pair in change.steps]
@@ -295,6 +287,6 @@ def _attributes(fine: xr.Dataset, coarse: xr.Dataset, change: StepChange) -> dic
         both = [result.attrs[name] for result in (fine, coarse) if name in result.attrs]
         attrs |= {name: worse(both)} if both else {}
     bias = list(dict.fromkeys(result.attrs["bias"] for result in (fine, coarse) if "bias" in result.attrs))
-    failed = {**_facts(coarse, "failed"), **_facts(fine, "failed")}
+    failed = {**facts_of(coarse, "failed"), **facts_of(fine, "failed")}
     attrs |= {"bias": "; ".join(bias)} if bias else {}
     return attrs | ({"failed": json.dumps(failed)} if failed else {})

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sitesampler.version import __version__
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def provenance(**facts: Any) -> dict[str, Any]:
@@ -25,6 +28,15 @@ def provenance(**facts: Any) -> dict[str, Any]:
         plain = isinstance(fact, (int, float, str)) and not isinstance(fact, bool)
         out[name] = fact if plain else json.dumps(fact, default=_as_text)
     return out
+
+
+def facts_of(result: xr.Dataset, name: str) -> dict[str, Any]:
+    """Return an attribute that holds names and values as JSON; nothing where there is none of ours."""
+    try:
+        found = json.loads(result.attrs.get(name, "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _as_text(value: Any) -> Any:

@@ -46,7 +46,7 @@ def test_the_flow_of_regression() -> None:
 
 def test_batches_are_steps_of_descent() -> None:
     ds = ss.sample(models.regression_flow, population=300, duration=1.0, batch=0.5, **FEW)
-    assert "scheme_order" not in ds.attrs or ds.attrs["scheme_order"] == 1
+    assert ds.attrs["scheme"] == "map" and ds.attrs["scheme_order"] == 1
     with pytest.raises(SiteSamplerError, match="batches are taken in steps of descent; scheme='rk4' has none"):
         ss.sample(models.regression_flow, population=300, duration=1.0, batch=0.5, scheme="rk4", **FEW)
 
